@@ -1,0 +1,5 @@
+package quickjs
+
+// discardZeroes says that MADV_DONTNEED drops private pages at once. Elsewhere
+// it is only a hint.
+const discardZeroes = true

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package quickjs
+
+const discardZeroes = false
