@@ -1,0 +1,202 @@
+// Package process is the host side of one worker: it starts the process,
+// shakes hands, carries frames, re-arms it, measures it, kills it, and says
+// how it died.
+//
+// It knows how to talk to a worker and nothing about what a program may do:
+// limits and their meaning belong to its caller.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+
+	"github.com/autoclave-run/autoclave/internal/lockdown"
+	"github.com/autoclave-run/autoclave/internal/wire"
+	"github.com/autoclave-run/autoclave/internal/worker"
+)
+
+// Config says how workers are started.
+type Config struct {
+	// Path is the executable; empty means the running one, even where its
+	// file has been replaced or deleted since (on Linux).
+	Path string
+	// Boot is what every worker is told at its start.
+	Boot worker.Boot
+	// Host is what the host does to a worker at spawn.
+	Host lockdown.HostOptions
+	// Floor is the level of lockdown below which a worker is refused, and
+	// FloorLayers the layers that must be active besides.
+	Floor       lockdown.Level
+	FloorLayers []string
+	// Logger gets what workers write to stderr, at level debug. Nil discards.
+	Logger *slog.Logger
+}
+
+// A Launcher starts workers, all from one thread: the kernel ties a child's
+// parent-death signal, and what confines it before its first instruction, to
+// the thread that started it, not to the process. Use NewLauncher. It is safe
+// for concurrent use.
+type Launcher struct {
+	cfg  Config
+	path string
+	dir  *os.File // the workers' empty directory, which has no name
+
+	// The thread's own, once it is confined.
+	spawn  *lockdown.Spawn
+	layers []lockdown.Layer
+
+	requests chan spawnRequest
+	quit     chan struct{}
+	done     chan struct{}
+	once     sync.Once
+}
+
+type spawnRequest struct {
+	ctx    context.Context
+	result chan<- spawnResult
+}
+
+type spawnResult struct {
+	w   *Worker
+	err error
+}
+
+// ErrLauncherClosed is what Spawn returns after Close.
+var ErrLauncherClosed = errors.New("the launcher is closed")
+
+// NewLauncher returns a Launcher. Close ends its thread; workers that were
+// started are killed by the kernel then, where it can.
+func NewLauncher(cfg Config) (*Launcher, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Boot.MaxFrame <= 0 {
+		cfg.Boot.MaxFrame = wire.DefaultMaxFrame
+	}
+	path := cfg.Path
+	if path == "" {
+		var err error
+		if path, err = executable(); err != nil {
+			return nil, fmt.Errorf("finding the worker's executable: %w", err)
+		}
+	}
+	l := &Launcher{
+		cfg: cfg, path: path,
+		requests: make(chan spawnRequest), quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	var err error
+	if l.dir, err = lockdown.EmptyDir(); err != nil {
+		return nil, err
+	}
+	ready := make(chan error, 1)
+	go l.thread(ready)
+	if err := <-ready; err != nil {
+		<-l.done
+		return nil, err
+	}
+	return l, nil
+}
+
+// thread starts all processes of the launcher. It never gives its thread back:
+// when it ends, the runtime ends the thread with all that confined it.
+func (l *Launcher) thread(ready chan<- error) {
+	runtime.LockOSThread()
+	defer close(l.done)
+	defer l.dir.Close()
+	var err error
+	if l.layers, err = l.confine(); err != nil {
+		ready <- err
+		return
+	}
+	if l.spawn, err = lockdown.NewSpawn(l.cfg.Host); err != nil {
+		ready <- fmt.Errorf("preparing the start of workers: %w", err)
+		return
+	}
+	l.layers = append(l.layers, l.spawn.Layers()...)
+	if _, err := l.boot(); err != nil {
+		ready <- err
+		return
+	}
+	ready <- nil
+	for {
+		select {
+		case r := <-l.requests:
+			w, err := l.start()
+			r.result <- spawnResult{w, err}
+		case <-l.quit:
+			return
+		}
+	}
+}
+
+// confine narrows what the thread, and so every worker from its first
+// instruction on, may do.
+func (l *Launcher) confine() ([]lockdown.Layer, error) {
+	if l.cfg.Boot.Lockdown.Off {
+		return nil, nil
+	}
+	return lockdown.ConfineThread()
+}
+
+// boot is what the next worker is told at its start.
+func (l *Launcher) boot() ([]byte, error) {
+	b := l.cfg.Boot
+	b.Lockdown = l.spawn.Profile(b.Lockdown)
+	b.HostLayers = l.layers
+	return b.Encode()
+}
+
+// Close ends the launcher's thread. It is to be called when all workers are
+// gone, may be called more than once, and returns when the thread has ended.
+func (l *Launcher) Close() {
+	l.once.Do(func() { close(l.quit) })
+	<-l.done
+}
+
+// Spawn starts a worker and returns when it is armed. When ctx ends before
+// that, the worker is killed.
+func (l *Launcher) Spawn(ctx context.Context) (*Worker, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	result := make(chan spawnResult, 1)
+	select {
+	case l.requests <- spawnRequest{ctx, result}:
+	case <-l.quit:
+		return nil, ErrLauncherClosed
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting to start a worker: %w", context.Cause(ctx))
+	}
+	r := <-result
+	if r.err != nil {
+		return nil, r.err
+	}
+	if err := r.w.handshake(ctx); err != nil {
+		r.w.Kill("handshake failed: " + err.Error())
+		<-r.w.Done()
+		return nil, &StartError{Err: err, Death: r.w.Death(), Stderr: r.w.Stderr()}
+	}
+	return r.w, nil
+}
+
+// StartError is a worker that did not come up.
+type StartError struct {
+	Err    error
+	Death  lockdown.Death
+	Stderr string // the worker's last words, bounded
+}
+
+func (e *StartError) Error() string {
+	s := "starting a worker: " + e.Err.Error()
+	if e.Stderr != "" {
+		s += "; its last words: " + e.Stderr
+	}
+	return s
+}
+
+func (e *StartError) Unwrap() error { return e.Err }

@@ -1,0 +1,264 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/autoclave-run/autoclave/internal/lockdown"
+	"github.com/autoclave-run/autoclave/internal/wire"
+)
+
+// A Worker is one worker process, from its start to the end of its process.
+//
+// Send, Kill, Done, and the accessors are safe for concurrent use. Receive and
+// Reset belong to one goroutine at a time: whoever has the lease.
+type Worker struct {
+	proc   *os.Process
+	stdin  *os.File
+	stdout *os.File
+	reader *wire.Reader
+	writer *wire.Writer
+	stderr *tail
+	log    *slog.Logger
+	floor  lockdown.Level
+	layers []string
+
+	done chan struct{}
+
+	mu         sync.Mutex
+	exited     bool   // the process is gone or about to be reaped: its pid is not ours to signal
+	killReason string // why we killed it, first reason only
+
+	// Written before done is closed.
+	death lockdown.Death
+
+	// Written in the handshake, then read-only.
+	engine        string
+	engineVersion string
+	report        lockdown.Report
+
+	// Written by whoever has the lease.
+	generation uint64
+	catalog    string
+	nextHeap   int64
+	nextStack  int64
+}
+
+func newWorker(l *Launcher, proc *os.Process, stdin, stdout, stderr *os.File) *Worker {
+	w := &Worker{
+		proc: proc, stdin: stdin, stdout: stdout,
+		reader: wire.NewReader(stdout, l.cfg.Boot.MaxFrame),
+		writer: wire.NewWriter(stdin, l.cfg.Boot.MaxFrame),
+		log:    l.cfg.Logger.With("worker", proc.Pid),
+		floor:  l.cfg.Floor, layers: l.cfg.FloorLayers,
+		done:     make(chan struct{}),
+		nextHeap: l.cfg.Boot.Heap, nextStack: l.cfg.Boot.Stack,
+	}
+	w.stderr = newTail(stderr, w.log, func() { w.Kill("it floods stderr") })
+	go w.stderr.read()
+	go w.wait()
+	return w
+}
+
+// wait is the one place that waits for the process. The close of done is the
+// only news of its death.
+func (w *Worker) wait() {
+	if awaitExit(w.proc.Pid) {
+		// The process is dead but not yet reaped, so its pid cannot have
+		// become another's: kill what is left of its group, then let nobody
+		// signal it any more.
+		w.mu.Lock()
+		killGroup(w.proc.Pid)
+		w.exited = true
+		w.mu.Unlock()
+	}
+	state, err := w.proc.Wait()
+	w.mu.Lock()
+	w.exited = true
+	reason := w.killReason
+	w.mu.Unlock()
+	if err != nil {
+		w.log.Error("waiting for a worker failed", "error", err)
+	}
+	w.stderr.finish()
+	w.stdin.Close()
+	w.stdout.Close()
+	w.death = lockdown.Explain(state, []byte(w.stderr.text()), reason)
+	close(w.done)
+}
+
+// Kill ends the worker's process group by SIGKILL. It returns at once; Done
+// follows. The first reason given is the one that Death tells.
+func (w *Worker) Kill(reason string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.exited {
+		return
+	}
+	if w.killReason == "" {
+		w.killReason = reason
+	}
+	killGroup(w.proc.Pid)
+	_ = w.proc.Kill() // for platforms without groups; a second signal is harmless
+}
+
+// Done is closed when the process is gone and all that belonged to it in the
+// host is freed.
+func (w *Worker) Done() <-chan struct{} { return w.done }
+
+// Death says how the process ended. It may be called once Done is closed.
+func (w *Worker) Death() lockdown.Death { return w.death }
+
+// PID is the process id.
+func (w *Worker) PID() int { return w.proc.Pid }
+
+// Engine names the engine that the worker runs, and its version.
+func (w *Worker) Engine() (name, version string) { return w.engine, w.engineVersion }
+
+// Lockdown is what the worker is confined by, as verified from outside.
+func (w *Worker) Lockdown() lockdown.Report { return w.report }
+
+// Generation counts the isolates of this worker, from 1.
+func (w *Worker) Generation() uint64 { return w.generation }
+
+// Stderr is what the worker wrote there, the middle left out where it was long.
+func (w *Worker) Stderr() string { return w.stderr.text() }
+
+// SetBodyLimit sets how large the body of the next messages may be; see
+// wire.Reader.
+func (w *Worker) SetBodyLimit(f func(*wire.Header) int) { w.reader.BodyLimit = f }
+
+// Send writes a frame. It blocks while the pipe is full, until the worker
+// reads or dies.
+func (w *Worker) Send(h *wire.Header, body []byte) error { return w.writer.Write(h, body) }
+
+// SetSendDeadline bounds every Send that is under way or to come; the zero
+// time takes the bound away. After a Send that failed for it the worker is of
+// no further use.
+func (w *Worker) SetSendDeadline(t time.Time) { _ = w.stdin.SetWriteDeadline(t) }
+
+// Receive returns the next frame, or os.ErrDeadlineExceeded when the deadline
+// has passed or Wake was called before one was complete; nothing is lost then.
+func (w *Worker) Receive(deadline time.Time) (*wire.Header, []byte, error) {
+	if err := w.stdout.SetReadDeadline(deadline); err != nil {
+		return nil, nil, err
+	}
+	return w.reader.Next()
+}
+
+// ReceiveMore is Receive with the deadline that was set last.
+func (w *Worker) ReceiveMore() (*wire.Header, []byte, error) { return w.reader.Next() }
+
+// Wake makes a Receive that waits return os.ErrDeadlineExceeded.
+func (w *Worker) Wake() { _ = w.stdout.SetReadDeadline(time.Unix(1, 0)) }
+
+// Catalog is the version of the catalog that was sent last.
+func (w *Worker) Catalog() string { return w.catalog }
+
+// SendCatalog hands a catalog to the worker.
+func (w *Worker) SendCatalog(version string, body []byte) error {
+	if err := w.Send(&wire.Header{Type: wire.TypeCatalog, Catalog: version}, body); err != nil {
+		return err
+	}
+	w.catalog = version
+	return nil
+}
+
+// handshake reads hello and armed, and holds the worker to the floor.
+func (w *Worker) handshake(ctx context.Context) error {
+	w.SetBodyLimit(noBody)
+	defer w.wakeOn(ctx)()
+	h, err := w.expect(ctx, wire.TypeHello)
+	if err != nil {
+		return err
+	}
+	if h.Protocol != wire.Version {
+		return fmt.Errorf("the worker speaks protocol %d, this host speaks %d", h.Protocol, wire.Version)
+	}
+	w.engine, w.engineVersion = h.Engine, h.EngineVersion
+	var report lockdown.Report
+	if len(h.Lockdown) > 0 {
+		if err := json.Unmarshal(h.Lockdown, &report); err != nil {
+			return fmt.Errorf("decoding the worker's lockdown report: %w", err)
+		}
+	}
+	if w.report, err = lockdown.Verify(w.proc.Pid, report); err != nil {
+		return fmt.Errorf("verifying the worker's lockdown: %w", err)
+	}
+	if err := lockdown.Require(w.report, w.floor, w.layers); err != nil {
+		return err
+	}
+	return w.awaitArmed(ctx, 1)
+}
+
+func (w *Worker) awaitArmed(ctx context.Context, generation uint64) error {
+	h, err := w.expect(ctx, wire.TypeArmed)
+	if err != nil {
+		return err
+	}
+	if h.Generation != generation {
+		return &wire.ViolationError{Reason: fmt.Sprintf("armed generation %d where %d was due", h.Generation, generation)}
+	}
+	w.generation = generation
+	return nil
+}
+
+func noBody(*wire.Header) int { return 0 }
+
+// wakeOn makes Receive return when ctx ends. The function that it returns
+// ends that.
+func (w *Worker) wakeOn(ctx context.Context) func() {
+	stop := context.AfterFunc(ctx, w.Wake)
+	return func() { stop() }
+}
+
+func (w *Worker) expect(ctx context.Context, want wire.Type) (*wire.Header, error) {
+	for {
+		deadline, _ := ctx.Deadline()
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("waiting for the worker's %s: %w", want, context.Cause(ctx))
+		}
+		h, _, err := w.Receive(deadline)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			// Either ctx has ended, which the top of the loop or the next
+			// timeout sees, or an older Wake came late.
+			if !deadline.IsZero() && !time.Now().Before(deadline) {
+				return nil, fmt.Errorf("waiting for the worker's %s: %w", want, context.DeadlineExceeded)
+			}
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("waiting for the worker's %s: %w", want, err)
+		case h.Type == want:
+			return h, nil
+		case wire.FromWorker(h.Type) || wire.FromHost(h.Type):
+			return nil, &wire.ViolationError{Reason: fmt.Sprintf("%s where %s was due", h.Type, want)}
+		}
+		// A type that this host does not know: a newer worker's, ignored.
+	}
+}
+
+// SetNext sets the limits of the isolate that the next Reset arms.
+func (w *Worker) SetNext(heap, stack int64) { w.nextHeap, w.nextStack = heap, stack }
+
+// Reset asks the worker to destroy its isolate and arm the next, and returns
+// when it has. After an error the worker is of no further use.
+func (w *Worker) Reset(ctx context.Context) error {
+	w.SetBodyLimit(noBody)
+	defer w.wakeOn(ctx)()
+	if deadline, ok := ctx.Deadline(); ok {
+		w.SetSendDeadline(deadline)
+		defer w.SetSendDeadline(time.Time{})
+	}
+	err := w.Send(&wire.Header{Type: wire.TypeReset, Limits: &wire.Limits{Heap: w.nextHeap, Stack: w.nextStack}}, nil)
+	if err != nil {
+		return err
+	}
+	return w.awaitArmed(ctx, w.generation+1)
+}
