@@ -1,0 +1,255 @@
+package autoclave
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/autoclave-run/autoclave/internal/wire"
+)
+
+// inFlight marks the record of a call that has no outcome yet.
+const inFlight Code = "IN_FLIGHT"
+
+// call admits one host call and starts it on a goroutine of its own, so that
+// the receive loop never waits for a host: a worker that writes is always
+// read, whatever hangs.
+func (x *execution) call(h *wire.Header, body []byte) *Error {
+	if h.Call != x.lastCall+1 {
+		return x.violate(ProtocolError, "call %d where %d was due", h.Call, x.lastCall+1)
+	}
+	x.lastCall = h.Call
+	if h.Call > uint64(x.limits.Calls) {
+		return x.violate(CallLimit, "more than %d host calls", x.limits.Calls)
+	}
+	if len(body) == 0 {
+		body = []byte("{}")
+	}
+	if err := wire.ValidateJSON(body, wire.MaxDepth); err != nil {
+		return x.violate(ProtocolError, "arguments of call %d: %v", h.Call, err)
+	}
+	if len(h.Server) > maxName || len(h.Name) > maxName {
+		return x.violate(ProtocolError, "call %d with a name of over %d bytes", h.Call, maxName)
+	}
+	now := time.Now()
+	record := CallRecord{Server: h.Server, Tool: h.Name, Code: inFlight, BytesOut: len(body), Millis: -millis(now.Sub(x.begin))}
+	if h.Kind != wire.KindTool {
+		record.Kind = string(h.Kind)
+	}
+	x.mu.Lock()
+	x.inFlight++
+	over := x.inFlight > x.limits.Concurrency
+	x.res.Calls = append(x.res.Calls, record)
+	x.mu.Unlock()
+	if over {
+		return x.violate(ProtocolError, "more than %d host calls at once", x.limits.Concurrency)
+	}
+	timeout := x.limits.CallTimeout
+	if asked := time.Duration(h.Timeout) * time.Millisecond; asked > 0 && asked < timeout {
+		timeout = asked
+	}
+	x.r.calls.run(func() { x.serve(h, body, now, timeout) })
+	return nil
+}
+
+// maxName bounds the names in a host call, in bytes; a resource's URI is one.
+const maxName = 8 << 10
+
+// serve answers one host call.
+func (x *execution) serve(h *wire.Header, body []byte, begun time.Time, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(x.callCtx, timeout)
+	value, err := x.ask(ctx, h, body)
+	fail := x.outcome(ctx, h, value, err, timeout)
+	cancel()
+
+	record := CallRecord{Millis: millis(time.Since(begun)), OK: true, BytesIn: len(value.JSON)}
+	if fail != nil {
+		record.OK, record.Code, record.BytesIn = false, fail.Code, len(fail.Result)
+	} else if value.MCP && toolFailed(value.JSON) {
+		record.OK, record.Code = false, ToolError
+	}
+	x.mu.Lock()
+	if x.over {
+		x.mu.Unlock()
+		return
+	}
+	r := &x.res.Calls[h.Call-1]
+	r.Millis, r.OK, r.Code, r.BytesIn = record.Millis, record.OK, record.Code, record.BytesIn
+	x.inFlight--
+	x.mu.Unlock()
+
+	// From here on the execution may end at any time; then this answer is for
+	// an execution that the worker no longer knows, and it drops it.
+	answer := &wire.Header{Type: wire.TypeReturn, ID: x.id, Call: h.Call}
+	result := []byte(value.JSON)
+	switch {
+	case fail != nil:
+		answer.Error = fail.wire()
+		result = fail.Result
+	case len(value.JSON) == 0:
+		answer.Form = wire.FormAbsent
+	case value.MCP:
+		answer.Form = wire.FormMCP
+	}
+	if err := x.w.Send(answer, result); err != nil && !errors.Is(err, wire.ErrFrameTooLarge) {
+		// The worker is dead or being killed: the receive loop knows.
+		return
+	} else if err != nil {
+		answer.Form, answer.Error = "", x.r.unsendable(err).wire()
+		_ = x.w.Send(answer, nil)
+	}
+}
+
+func (r *Runtime) unsendable(err error) *Error {
+	return &Error{Code: CallResultLimit, Message: "the answer does not fit a message to the worker: " + err.Error()}
+}
+
+// toolFailed reports whether a CallToolResult says isError.
+func toolFailed(result []byte) bool {
+	if !bytes.Contains(result, []byte(`"isError"`)) {
+		return false
+	}
+	v, ok := wire.Member(result, "isError")
+	return ok && string(v) == "true"
+}
+
+// outcome turns what the host answered into what the program is told.
+func (x *execution) outcome(ctx context.Context, h *wire.Header, value Value, err error, timeout time.Duration) *Error {
+	if err == nil {
+		if len(value.JSON) > x.limits.CallResult {
+			return named(h, &Error{
+				Code: CallResultLimit, Message: fmt.Sprintf("the result has %d bytes, at most %d are allowed", len(value.JSON), x.limits.CallResult),
+				Suggestion: "Ask for less: filter, page, or name the fields.",
+			})
+		}
+		return nil
+	}
+	var typed *Error
+	if errors.As(err, &typed) {
+		return named(h, typed)
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) && x.callCtx.Err() == nil:
+		return named(h, &Error{Code: UpstreamTimeout, Message: fmt.Sprintf("no answer within %v", timeout)})
+	case x.callCtx.Err() != nil:
+		return named(h, &Error{Code: Cancelled, Message: "the execution has ended"})
+	}
+	return named(h, &Error{Code: UpstreamError, Message: err.Error()})
+}
+
+// named adds the server and the tool to a failure that does not name them.
+func named(h *wire.Header, e *Error) *Error {
+	if e.Server != "" || e.Tool != "" {
+		return e
+	}
+	c := *e
+	c.Server = h.Server
+	if h.Kind == wire.KindTool {
+		c.Tool = h.Name
+	}
+	return &c
+}
+
+// ask asks the host. A host that panics fails the call, not the process.
+func (x *execution) ask(ctx context.Context, h *wire.Header, body []byte) (v Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			x.r.log.Error("a Host panicked", "kind", h.Kind, "server", h.Server, "name", h.Name, "panic", p, "stack", string(debug.Stack()))
+			v, err = Value{}, &Error{Code: Internal, Message: "the host failed on this call"}
+		}
+	}()
+	switch h.Kind {
+	case wire.KindTool:
+		if body[firstByte(body)] != '{' {
+			return Value{}, &Error{Code: InvalidArguments, Message: "the arguments of a tool are an object"}
+		}
+		return x.host.CallTool(ctx, ToolCall{Server: h.Server, Tool: h.Name, Arguments: body})
+	case wire.KindResourceRead, wire.KindResourceList:
+		if r, ok := x.host.(ResourceHost); ok {
+			return askResource(ctx, r, h)
+		}
+	case wire.KindStashPut, wire.KindStashGet, wire.KindStashDelete, wire.KindStashKeys:
+		if s, ok := x.host.(StashHost); ok {
+			return askStash(ctx, s, h, body)
+		}
+		return Value{}, &Error{Code: StashError, Message: "this host has no stash"}
+	case wire.KindCatalogServers, wire.KindCatalogSearch, wire.KindCatalogTypes:
+		if c, ok := x.host.(CatalogHost); ok {
+			return askCatalog(ctx, c, h, body)
+		}
+	}
+	return Value{}, &Error{Code: UpstreamError, Message: fmt.Sprintf("this host does not offer %s", clip(string(h.Kind)))}
+}
+
+// firstByte is the index of the first byte that is not white space. body is
+// valid JSON, so there is one.
+func firstByte(body []byte) int {
+	return len(body) - len(bytes.TrimLeft(body, " \t\r\n"))
+}
+
+func askResource(ctx context.Context, r ResourceHost, h *wire.Header) (Value, error) {
+	if h.Kind == wire.KindResourceRead {
+		raw, err := r.ReadResource(ctx, h.Server, h.Name)
+		return Value{JSON: raw}, err
+	}
+	raw, err := r.ListResources(ctx, h.Server)
+	return Value{JSON: raw}, err
+}
+
+func askStash(ctx context.Context, s StashHost, h *wire.Header, body []byte) (Value, error) {
+	switch h.Kind {
+	case wire.KindStashPut:
+		var put struct {
+			Value json.RawMessage `json:"value"`
+			TTL   float64         `json:"ttl"`
+		}
+		if err := json.Unmarshal(body, &put); err != nil {
+			return Value{}, &Error{Code: StashError, Message: "stash.put: " + err.Error()}
+		}
+		return Value{}, s.StashPut(ctx, h.Name, put.Value, put.TTL)
+	case wire.KindStashGet:
+		raw, err := s.StashGet(ctx, h.Name)
+		return Value{JSON: raw}, err
+	case wire.KindStashDelete:
+		was, err := s.StashDelete(ctx, h.Name)
+		if err != nil {
+			return Value{}, err
+		}
+		return JSONValue(was)
+	}
+	keys, err := s.StashKeys(ctx)
+	if err != nil {
+		return Value{}, err
+	}
+	if keys == nil {
+		keys = []string{}
+	}
+	return JSONValue(keys)
+}
+
+func askCatalog(ctx context.Context, c CatalogHost, h *wire.Header, body []byte) (Value, error) {
+	switch h.Kind {
+	case wire.KindCatalogServers:
+		raw, err := c.CatalogServers(ctx)
+		return Value{JSON: raw}, err
+	case wire.KindCatalogSearch:
+		var options struct {
+			Server string `json:"server"`
+			Limit  int    `json:"limit"`
+		}
+		if err := json.Unmarshal(body, &options); err != nil {
+			return Value{}, &Error{Code: InvalidArguments, Message: "catalog.search: " + err.Error()}
+		}
+		raw, err := c.CatalogSearch(ctx, h.Name, options.Server, options.Limit)
+		return Value{JSON: raw}, err
+	}
+	text, err := c.CatalogTypes(ctx, h.Server, h.Name)
+	if err != nil {
+		return Value{}, err
+	}
+	return JSONValue(text)
+}

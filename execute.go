@@ -1,0 +1,587 @@
+package autoclave
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/autoclave-run/autoclave/internal/process"
+	"github.com/autoclave-run/autoclave/internal/wire"
+	"github.com/autoclave-run/autoclave/pool"
+)
+
+// Execute runs a program and returns when it has its value or has failed. The
+// Result is never nil. The error is nil or an *Error, and the same as
+// Result.Error.
+//
+// When ctx ends, the program is ended within Config.KillGrace. What host calls
+// it had begun have their contexts ended, and their answers are dropped.
+func (r *Runtime) Execute(ctx context.Context, p Program, host Host) (*Result, error) {
+	res := &Result{}
+	begun := time.Now()
+	err := r.execute(ctx, p, host, res, begun)
+	if err != nil {
+		res.Error = err
+		return res, err
+	}
+	res.OK = true
+	return res, nil
+}
+
+func (r *Runtime) execute(ctx context.Context, p Program, host Host, res *Result, begun time.Time) *Error {
+	limits, err := p.Limits.merged(r.limits, "Program.Limits")
+	if err != nil {
+		return Errorf(Internal, "%w", err)
+	}
+	switch {
+	case host == nil:
+		return Errorf(Internal, "Execute needs a Host: use autoclave.HostFunc for a function")
+	case len(p.Source) > limits.Program:
+		return &Error{
+			Code: CodeLimit, Message: fmt.Sprintf("the program has %d bytes, at most %d are allowed", len(p.Source), limits.Program),
+			Suggestion: "Write a shorter program: fetch data through tools instead of pasting it into the source.",
+		}
+	case !utf8.ValidString(p.Source):
+		return Errorf(SyntaxError, "the program is not valid UTF-8")
+	}
+	for attempt := 1; ; attempt++ {
+		lease, err := r.pool.Acquire(ctx, p.Tenant)
+		if err != nil {
+			res.Usage.Queue = time.Since(begun)
+			return r.refused(ctx, err)
+		}
+		res.Usage.Queue = time.Since(begun)
+		x := &execution{r: r, w: lease.Worker(), host: host, limits: limits, ctx: ctx, id: r.nextID.Add(1), res: res}
+		fail := x.run(p.Source)
+		res.Worker = x.info(lease)
+		if x.lost == nil {
+			lease.Release()
+			return fail
+		}
+		lease.Discard(x.lost)
+		// A worker that was lost before the program had any effect is
+		// replaced, once, without the caller noticing.
+		if attempt == 1 && x.repeatable() && ctx.Err() == nil {
+			r.log.Warn("a worker was lost; its execution moves to another one", "worker", x.w.PID(), "error", x.lost)
+			*res = Result{}
+			continue
+		}
+		return fail
+	}
+}
+
+// refused translates the pool's refusal.
+func (r *Runtime) refused(ctx context.Context, err error) *Error {
+	var over *pool.OverloadedError
+	var spawn *pool.SpawnError
+	switch {
+	case errors.As(err, &over):
+		return &Error{Code: Overloaded, Message: err.Error(), Retryable: true, RetryAfter: over.RetryAfter, err: err}
+	case errors.As(err, &spawn):
+		return &Error{Code: WorkerCrashed, Message: err.Error(), Retryable: true, RetryAfter: spawn.RetryAfter, err: err}
+	case errors.Is(err, pool.ErrClosed):
+		return &Error{Code: ShuttingDown, Message: "the runtime is closing", err: err}
+	case ctx.Err() != nil:
+		return cancelled(ctx)
+	}
+	return Errorf(Internal, "getting a worker: %w", err)
+}
+
+// An execution is one program in one worker. Its receive loop runs on the
+// caller's goroutine; host calls run on their own.
+type execution struct {
+	r      *Runtime
+	w      *process.Worker
+	host   Host
+	events EventHost
+	limits Limits
+	ctx    context.Context
+	id     uint64
+	res    *Result
+
+	// The receive loop's own.
+	started  bool
+	alive    bool      // it is known to work on the program
+	health   time.Time // by when it must be
+	cpuBase  time.Duration
+	hasCPU   bool
+	ending   *Error // why the program is being ended
+	endBy    time.Time
+	lost     error // the worker is of no further use, for this reason
+	retry    bool  // it was lost without having done anything
+	streamed bool  // something of this attempt reached the EventHost
+	logBytes int
+	emitted  int
+	progress int
+	unknown  int
+	lastCall uint64
+
+	callCtx  context.Context // of all host calls; ends with the execution
+	endCalls context.CancelFunc
+
+	mu       sync.Mutex
+	begin    time.Time
+	paused   int           // clocks that are stopped
+	pausedAt time.Time     // since when, where paused > 0
+	pauses   time.Duration // of ended pauses
+	inFlight int
+	over     bool // the execution has ended: late answers are dropped
+}
+
+func (x *execution) info(lease *pool.Lease[*process.Worker]) *WorkerInfo {
+	engine, version := x.w.Engine()
+	return &WorkerInfo{
+		PID: x.w.PID(), Engine: engine, EngineVersion: version, Generation: x.w.Generation(),
+		Reused: lease.Reused(), Lockdown: string(x.w.Lockdown().Level),
+	}
+}
+
+// repeatable reports whether the program had no effect that anyone could see.
+func (x *execution) repeatable() bool {
+	return x.retry && x.lastCall == 0 && !x.streamed && x.ending == nil
+}
+
+func (x *execution) run(source string) (fail *Error) {
+	x.events, _ = x.host.(EventHost)
+	x.callCtx, x.endCalls = context.WithCancel(context.WithValue(x.ctx, clockKey{}, x))
+	x.begin = time.Now()
+	x.cpuBase, x.hasCPU = x.w.CPUTime()
+	defer x.finish()
+
+	x.w.SetBodyLimit(x.bodyLimit)
+	x.health = x.begin.Add(x.r.health)
+	x.w.SetSendDeadline(x.health)
+	if err := x.send(source); err != nil {
+		return x.lose(err)
+	}
+	x.w.SetSendDeadline(time.Time{})
+	if x.ctx.Done() != nil {
+		defer context.AfterFunc(x.ctx, x.w.Wake)()
+	}
+	return x.receive()
+}
+
+// send hands the program, and the catalog where the worker has another one, to
+// the worker.
+func (x *execution) send(source string) error {
+	version := ""
+	if c, ok := x.host.(CatalogHost); ok {
+		if catalog := c.Catalog(); catalog != nil {
+			version = catalog.version
+			if x.w.Catalog() != version {
+				if err := x.w.SendCatalog(version, catalog.body); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	seed := make([]byte, 32)
+	if _, err := rand.Read(seed); err != nil {
+		return fmt.Errorf("reading randomness: %w", err)
+	}
+	l := &x.limits
+	return x.w.Send(&wire.Header{
+		Type: wire.TypeExecute, ID: x.id, Seed: seed, Catalog: version,
+		Limits: &wire.Limits{
+			CPU: l.CPU.Milliseconds(), Heap: l.Heap, Stack: x.r.stack, Program: int64(l.Program), Result: int64(l.Result),
+			Arguments: int64(l.Arguments), CallResult: int64(l.CallResult), Calls: int64(l.Calls), Concurrency: int64(l.Concurrency),
+			CallTimeout: l.CallTimeout.Milliseconds(), Logs: int64(l.Logs), Emits: int64(l.Emits),
+		},
+	}, []byte(source))
+}
+
+// finish closes the books: nothing of this execution happens after it.
+func (x *execution) finish() {
+	x.endCalls()
+	now := time.Now()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.over = true
+	for i := range x.res.Calls {
+		c := &x.res.Calls[i]
+		if c.Code == inFlight {
+			c.Code, c.Millis = Cancelled, c.Millis+millis(now.Sub(x.begin))
+		}
+		x.res.Usage.BytesIn += int64(c.BytesIn)
+		x.res.Usage.BytesOut += int64(c.BytesOut)
+	}
+	x.res.Usage.Calls = len(x.res.Calls)
+	x.res.Usage.Run = now.Sub(x.begin)
+	if cpu, ok := x.w.CPUTime(); ok && x.hasCPU {
+		x.res.Usage.CPU = cpu - x.cpuBase
+	}
+}
+
+// receive reads what the worker says until the execution has ended.
+func (x *execution) receive() *Error {
+	deadline, set := x.health, true
+	for {
+		var h *wire.Header
+		var body []byte
+		var err error
+		if set {
+			h, body, err = x.w.Receive(deadline)
+		} else {
+			h, body, err = x.w.ReceiveMore()
+		}
+		set = false
+		if err != nil {
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				return x.lose(err)
+			}
+			var fail *Error
+			if deadline, fail = x.check(time.Now()); fail != nil {
+				return fail
+			}
+			set = true
+			continue
+		}
+		ended, fail := x.message(h, body)
+		if ended {
+			return fail
+		}
+		if x.ending != nil && x.endBy.IsZero() {
+			// The message began the end.
+			if deadline, fail = x.check(time.Now()); fail != nil {
+				return fail
+			}
+			set = true
+		}
+	}
+}
+
+// check looks at everything that ends a program by time, and returns when to
+// look again.
+func (x *execution) check(now time.Time) (time.Time, *Error) {
+	if !x.alive && !now.Before(x.health) && !x.computes() {
+		x.retry = true
+		return time.Time{}, x.kill(fmt.Errorf("it did not start the program within %v", x.r.health))
+	}
+	if !x.alive && x.ctx.Err() == nil {
+		return x.health, nil
+	}
+	next := now.Add(time.Hour)
+	if x.ending == nil {
+		wall, running := x.wall(now)
+		cpu, ok := x.w.CPUTime()
+		used := cpu - x.cpuBase
+		switch {
+		case x.ctx.Err() != nil:
+			x.ending = cancelled(x.ctx)
+		case wall >= x.limits.Wall:
+			x.ending = &Error{
+				Code: Timeout, Message: fmt.Sprintf("the execution took longer than its %v", x.limits.Wall),
+				Suggestion: "Do less in one program, or call slow tools in parallel.",
+			}
+		case ok && x.hasCPU && used >= x.limits.CPU:
+			x.ending = cpuLimit(x.limits.CPU)
+		default:
+			if running {
+				next = now.Add(x.limits.Wall - wall)
+			} else {
+				next = now.Add(time.Second)
+			}
+			if ok && x.hasCPU {
+				// It cannot use more CPU time than passes, times the few
+				// threads that it has; the engine has one.
+				if at := now.Add(max(x.limits.CPU-used, time.Millisecond)); at.Before(next) {
+					next = at
+				}
+			}
+			return next, nil
+		}
+	}
+	if x.endBy.IsZero() {
+		x.endBy = now.Add(x.r.grace)
+		if x.r.grace > 0 {
+			x.w.SetSendDeadline(x.endBy)
+			// If this fails, the kill is near.
+			_ = x.w.Send(&wire.Header{Type: wire.TypeCancel, ID: x.id, Reason: string(x.ending.Code)}, nil)
+			now = time.Now()
+		}
+	}
+	if !now.Before(x.endBy) {
+		return time.Time{}, x.kill(fmt.Errorf("the program did not end within the grace: %w", x.ending))
+	}
+	return x.endBy, nil
+}
+
+// busy is how much a worker must have computed within the health-check timeout
+// to be taken for one that works on its program: more than a Go process does
+// that has nothing to do, less than one that gets a tenth of a processor.
+const busy = 5 * time.Millisecond
+
+// computes reports whether a worker that has said nothing yet works all the
+// same: it may be in the engine's depths, from where it does not look up.
+func (x *execution) computes() bool {
+	cpu, ok := x.w.CPUTime()
+	x.alive = ok && x.hasCPU && cpu-x.cpuBase >= busy
+	return x.alive
+}
+
+func cpuLimit(limit time.Duration) *Error {
+	return &Error{
+		Code: CPULimit, Message: fmt.Sprintf("the program computed for longer than its %v of CPU time", limit),
+		Suggestion: "Look for a loop that does not end, or let a tool do the work.",
+	}
+}
+
+// kill ends the worker and returns what the caller is told.
+func (x *execution) kill(why error) *Error {
+	x.w.Kill(why.Error())
+	<-x.w.Done()
+	x.lost = why
+	if x.ending != nil {
+		return x.ending
+	}
+	return x.crashed(why)
+}
+
+// violate kills a worker that does what an honest one would not.
+func (x *execution) violate(code Code, format string, args ...any) *Error {
+	err := &wire.ViolationError{Reason: fmt.Sprintf(format, args...)}
+	x.r.log.Error("a worker broke the protocol and was killed", "worker", x.w.PID(), "reason", err.Reason)
+	// Before started, the bytes are what an earlier program left in the pipe:
+	// this program is not to blame and runs elsewhere.
+	x.retry = !x.started
+	x.w.Kill(err.Error())
+	<-x.w.Done()
+	x.lost = err
+	if x.ending != nil {
+		return x.ending
+	}
+	return &Error{Code: code, Message: err.Error(), err: err}
+}
+
+// lose is called when the pipe failed: the worker is dead or has closed it.
+func (x *execution) lose(err error) *Error {
+	var broken *wire.ViolationError
+	var large *wire.TooLargeError
+	switch {
+	case errors.As(err, &broken):
+		return x.violate(ProtocolError, "%s", broken.Reason)
+	case errors.As(err, &large):
+		return x.tooLarge(large)
+	}
+	x.retry = true
+	x.w.Kill("its pipe failed: " + err.Error())
+	<-x.w.Done()
+	x.lost = err
+	if x.ending != nil {
+		return x.ending
+	}
+	return x.crashed(err)
+}
+
+// crashed says how the worker died, and whose fault that was.
+func (x *execution) crashed(err error) *Error {
+	select {
+	case <-x.r.closing:
+		x.retry = false
+		return &Error{Code: ShuttingDown, Message: "the runtime was closed while the program ran", err: err}
+	default:
+	}
+	death := x.w.Death()
+	x.r.log.Warn("a worker died", "worker", x.w.PID(), "death", death)
+	switch {
+	case death.IsMemory():
+		x.retry = false
+		return &Error{Code: HeapLimit, Message: "the program took more memory than its process may have", Cause: death.String(), err: err}
+	case death.IsCPU():
+		x.retry = false
+		e := cpuLimit(x.limits.CPU)
+		e.Cause = death.String()
+		return e
+	}
+	return &Error{
+		Code: WorkerCrashed, Message: "the worker that ran the program died", Cause: death.String(),
+		Retryable: x.lastCall == 0, err: err,
+	}
+}
+
+// bodyLimit is what an honest worker keeps to, message by message.
+func (x *execution) bodyLimit(h *wire.Header) int {
+	switch h.Type {
+	case wire.TypeDone:
+		return x.limits.Result
+	case wire.TypeCall:
+		return x.limits.Arguments + callSlack
+	case wire.TypeEmit:
+		return x.limits.Emits - x.emitted
+	case wire.TypeLog:
+		return x.limits.Logs + wire.LogSlack
+	}
+	if wire.FromWorker(h.Type) || wire.FromHost(h.Type) {
+		return 0
+	}
+	return wire.MaxHeader
+}
+
+// callSlack is what a call's body may have beyond the arguments: the envelope
+// around a stash value.
+const callSlack = 64
+
+func (x *execution) tooLarge(e *wire.TooLargeError) *Error {
+	code := ProtocolError
+	switch e.Header.Type {
+	case wire.TypeDone:
+		code = OutputLimit
+	case wire.TypeCall:
+		code = ArgumentLimit
+	case wire.TypeEmit:
+		code = EmitLimit
+	}
+	return x.violate(code, "%s", e.Error())
+}
+
+// message handles one message. It reports true when the execution has ended.
+func (x *execution) message(h *wire.Header, body []byte) (ended bool, fail *Error) {
+	if !wire.FromWorker(h.Type) {
+		if wire.FromHost(h.Type) {
+			return true, x.violate(ProtocolError, "%s from a worker", h.Type)
+		}
+		// A newer worker may say more than this host understands.
+		if x.unknown++; x.unknown > maxUnknown {
+			return true, x.violate(ProtocolError, "more than %d messages of unknown types", maxUnknown)
+		}
+		return false, nil
+	}
+	if h.ID != x.id {
+		return true, x.violate(ProtocolError, "%s for execution %d while %d is under way", h.Type, h.ID, x.id)
+	}
+	if h.Type == wire.TypeStarted {
+		if x.started {
+			return true, x.violate(ProtocolError, "started twice")
+		}
+		x.started, x.alive = true, true
+		return false, nil
+	}
+	if !x.started {
+		return true, x.violate(ProtocolError, "%s before started", h.Type)
+	}
+	switch h.Type {
+	case wire.TypeCall:
+		fail = x.call(h, body)
+	case wire.TypeLog:
+		fail = x.logged(h, body)
+	case wire.TypeEmit:
+		fail = x.emit(body)
+	case wire.TypeProgress:
+		fail = x.progressed(h)
+	case wire.TypeDone:
+		return true, x.done(h, body)
+	default:
+		fail = x.violate(ProtocolError, "%s while a program runs", h.Type)
+	}
+	return fail != nil, fail
+}
+
+const maxUnknown = 1000
+
+func (x *execution) logged(h *wire.Header, body []byte) *Error {
+	x.logBytes += len(body) + wire.LogOverhead
+	if x.logBytes > x.limits.Logs+wire.LogSlack {
+		return x.violate(ProtocolError, "console output over the limit of %d bytes", x.limits.Logs)
+	}
+	switch h.Level {
+	case wire.LevelDebug, wire.LevelLog, wire.LevelInfo, wire.LevelWarn, wire.LevelError:
+	default:
+		return x.violate(ProtocolError, "log level %q", clip(h.Level))
+	}
+	entry := LogEntry{Level: h.Level, Text: strings.ToValidUTF8(string(body), "\uFFFD"), Truncated: h.Truncated}
+	x.res.Logs = append(x.res.Logs, entry)
+	if x.events != nil {
+		x.streamed = true
+		x.events.Log(entry)
+	}
+	return nil
+}
+
+func (x *execution) emit(body []byte) *Error {
+	x.emitted += len(body) + wire.EmitOverhead
+	if x.emitted > x.limits.Emits+wire.EmitOverhead {
+		return x.violate(EmitLimit, "emitted blocks over the limit of %d bytes", x.limits.Emits)
+	}
+	if err := wire.ValidateJSON(body, wire.MaxDepth); err != nil {
+		return x.violate(ProtocolError, "emitted block: %v", err)
+	}
+	x.res.Emits = append(x.res.Emits, json.RawMessage(body))
+	if x.events != nil {
+		x.streamed = true
+		x.events.Emit(body)
+	}
+	return nil
+}
+
+func (x *execution) progressed(h *wire.Header) *Error {
+	if x.progress++; x.progress > wire.MaxProgress {
+		return x.violate(ProtocolError, "more than %d progress messages", wire.MaxProgress)
+	}
+	if len(h.Message) > wire.MaxProgressMessage {
+		return x.violate(ProtocolError, "progress message of %d bytes, at most %d are allowed", len(h.Message), wire.MaxProgressMessage)
+	}
+	if x.events != nil {
+		x.streamed = true
+		x.events.Progress(Progress{Done: h.Done, Total: h.Total, Message: h.Message})
+	}
+	return nil
+}
+
+// done takes the value, or what the worker says went wrong.
+func (x *execution) done(h *wire.Header, body []byte) *Error {
+	if h.Usage != nil {
+		x.res.Usage.HeapPeak = max(h.Usage.HeapPeak, 0)
+	}
+	if len(h.Warnings) > wire.MaxWarnings {
+		return x.violate(ProtocolError, "%d warnings, at most %d are allowed", len(h.Warnings), wire.MaxWarnings)
+	}
+	x.res.Warnings = h.Warnings
+	if x.ending != nil {
+		if !x.endBy.IsZero() {
+			x.w.SetSendDeadline(time.Time{})
+		}
+		return x.ending
+	}
+	if h.Error != nil {
+		return x.failed(h.Error)
+	}
+	if err := wire.ValidateJSON(body, wire.MaxDepth); err != nil {
+		return x.violate(ProtocolError, "value: %v", err)
+	}
+	x.res.Value = json.RawMessage(body)
+	return nil
+}
+
+// failed translates the worker's word about a failure. It may blame the
+// program, a limit or a host call, not the caller or the host.
+func (x *execution) failed(e *wire.Error) *Error {
+	code := Code(e.Code)
+	switch code.Blame() {
+	case BlameProgram, BlameLimit, BlameHostCall:
+	default:
+		if code != Internal {
+			return x.violate(ProtocolError, "a worker cannot answer with code %q", clip(e.Code))
+		}
+	}
+	return &Error{
+		Code: code, Message: e.Message, Retryable: e.Retryable && code.Blame() == BlameHostCall && x.lastCall <= 1, Suggestion: e.Suggestion,
+		Server: e.Server, Tool: e.Tool, Line: e.Line, Column: e.Column, Frame: e.Frame, Stack: e.Stack,
+	}
+}
+
+// clip bounds a hostile string in a message.
+func clip(s string) string {
+	if len(s) > 64 {
+		s = s[:64] + "…"
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

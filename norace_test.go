@@ -1,0 +1,5 @@
+//go:build !race
+
+package autoclave_test
+
+const raceEnabled = false
