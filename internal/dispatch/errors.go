@@ -1,0 +1,156 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	autoclave "github.com/autoclave-run/autoclave"
+	"github.com/autoclave-run/autoclave/internal/upstream"
+)
+
+// JSON-RPC and MCP error codes that say whose fault it is.
+const (
+	rpcMethodNotFound   = -32601
+	rpcInvalidParams    = -32602
+	rpcResourceNotFound = -32002
+)
+
+// hostError makes err the typed error that a program sees. tool is nil where
+// none was called or found.
+func hostError(err error, c hostCall, tool *upstream.Tool) *autoclave.Error {
+	e, ok := errors.AsType[*autoclave.Error](err)
+	if !ok {
+		up, ok := errors.AsType[*upstream.Error](err)
+		if !ok {
+			up = &upstream.Error{Kind: upstream.Protocol, Server: c.server, Message: err.Error()}
+		}
+		e = upstreamError(up, c, tool)
+	}
+	if c.server != "" {
+		e.Server = c.server
+	}
+	if c.kind == kindTool {
+		e.Tool = c.name
+	}
+	return e
+}
+
+func upstreamError(up *upstream.Error, c hostCall, tool *upstream.Tool) *autoclave.Error {
+	// A second try is safe where the first cannot have reached the server, or
+	// where the tool says that doing it twice is as good as once.
+	repeatable := !up.Sent || c.kind != kindTool ||
+		tool != nil && (tool.Annotations.ReadOnlyHint || tool.Annotations.IdempotentHint)
+	says := func(code autoclave.Code, format string, args ...any) *autoclave.Error {
+		return autoclave.Errorf(code, "the server %q: "+format, append([]any{c.server}, args...)...)
+	}
+	switch up.Kind {
+	case upstream.Cancelled:
+		if cause := up.Unwrap(); cause != nil {
+			return says(autoclave.Cancelled, "the call was cancelled: %w", cause)
+		}
+		return says(autoclave.Cancelled, "the call was cancelled")
+	case upstream.TimedOut:
+		e := says(autoclave.UpstreamTimeout, "%s", up.Message)
+		e.Retryable = repeatable
+		return e
+	case upstream.TooLarge:
+		if !up.Sent {
+			return says(autoclave.ArgumentLimit, "%s", up.Message)
+		}
+		e := says(autoclave.CallResultLimit, "%s", up.Message)
+		e.Suggestion = "Ask for less: a page, a filter, fewer fields."
+		return e
+	case upstream.Refused:
+		switch {
+		case c.kind == kindTool && up.RPCCode == rpcInvalidParams:
+			return says(autoclave.InvalidArguments, "it refused the call: %s", up.Message)
+		case c.kind == kindResource && (up.RPCCode == rpcResourceNotFound || up.RPCCode == rpcInvalidParams):
+			e := says(autoclave.ResourceNotFound, "there is no resource %q: %s", clip(c.name), up.Message)
+			e.Suggestion = fmt.Sprintf("resources.list(%q) lists what there is.", c.server)
+			return e
+		case c.kind == kindResource && up.RPCCode == rpcMethodNotFound:
+			return says(autoclave.ResourceNotFound, "it has no resources")
+		}
+		return says(autoclave.UpstreamError, "it answered with error %d: %s", up.RPCCode, up.Message)
+	}
+	return says(autoclave.UpstreamError, "%s", up.Message)
+}
+
+// clip shortens a name that a program made up to what fits a message.
+func clip(name string) string {
+	const limit = 200
+	if len(name) <= limit {
+		return name
+	}
+	return strings.ToValidUTF8(name[:limit], "") + "…"
+}
+
+func (s *snapshot) serverNotFound(c hostCall) *autoclave.Error {
+	e := autoclave.Errorf(autoclave.ServerNotFound, "there is no server %q", clip(c.server))
+	near := nearest(c.server, s.names)
+	if len(near) == 0 && c.kind == kindTool {
+		// The tool may be right where the server is not.
+		near = s.haveTool(c.name)
+	}
+	switch {
+	case len(near) > 0:
+		e.Suggestion = didYouMean(near)
+	case len(s.names) == 0:
+		e.Suggestion = "No server is connected."
+	default:
+		e.Suggestion = "The servers are " + enumerate(s.names, 10) + "."
+	}
+	return e
+}
+
+func (s *snapshot) toolNotFound(c hostCall) *autoclave.Error {
+	e := autoclave.Errorf(autoclave.ToolNotFound, "the server %q has no tool %q", c.server, clip(c.name))
+	srv := s.servers[c.server]
+	// The very name on another server is a better guess than a like one here.
+	near := s.haveTool(c.name)
+	if len(near) == 0 {
+		near = nearest(c.name, srv.toolNames)
+	}
+	switch {
+	case len(near) > 0:
+		e.Suggestion = didYouMean(near)
+	case len(srv.toolNames) == 0:
+		e.Suggestion = "It has no tools."
+	default:
+		e.Suggestion = "Its tools are " + enumerate(srv.toolNames, 10) + "."
+	}
+	return e
+}
+
+// haveTool returns up to three server.tool names of servers that have a tool
+// of this name.
+func (s *snapshot) haveTool(tool string) []string {
+	var found []string
+	for _, name := range s.names {
+		if _, ok := s.servers[name].tools[tool]; ok && len(found) < maxNearest {
+			found = append(found, name+"."+tool)
+		}
+	}
+	return found
+}
+
+func didYouMean(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	if len(quoted) == 1 {
+		return "Did you mean " + quoted[0] + "?"
+	}
+	last := len(quoted) - 1
+	return "Did you mean " + strings.Join(quoted[:last], ", ") + " or " + quoted[last] + "?"
+}
+
+// enumerate joins names, at most limit of them.
+func enumerate(names []string, limit int) string {
+	if len(names) <= limit {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
+}
