@@ -174,7 +174,7 @@ func (b *bencher) open(change func(*autoclave.PoolConfig)) (*autoclave.Runtime, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return rt, func() { closeWithin(rt.Close) }, nil
+	return rt, func() { closeWithin(rt.Close, closeTime) }, nil
 }
 
 func (b *bencher) execute(rt *autoclave.Runtime, source string, host autoclave.Host) (time.Duration, *autoclave.Result, error) {

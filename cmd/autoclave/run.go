@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -80,7 +79,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer closeWithin(set.Close)
+	defer closeWithin(set.Close, closeTime)
 	rt, err := autoclave.Open(ctx, autoclave.Config{
 		Limits: f.limits, Logger: logger,
 		// One program: one worker, and no time is spent on the next.
@@ -90,7 +89,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer closeWithin(rt.Close)
+	defer closeWithin(rt.Close, closeTime)
 	if err := set.Wait(ctx); err != nil {
 		return err
 	}
@@ -118,13 +117,6 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return statusError(exitProgram)
 	}
 	return nil
-}
-
-// closeWithin gives what is being closed a moment to end by itself.
-func closeWithin(f func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_ = f(ctx)
 }
 
 func (f *runFlags) source(cmd *cobra.Command, args []string) (string, error) {

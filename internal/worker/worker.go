@@ -56,12 +56,15 @@ type worker struct {
 	catalog    *quickjs.Catalog
 	version    string // of catalog
 
+	garbage *collector
+
 	running uint64 // the execution under way, 0: none
 	lazy    bool   // started may go out with what follows it
 }
 
 func (w *worker) main(boot Boot) int {
 	debug.SetMaxStack(maxStack)
+	w.garbage = newCollector()
 	time.Local = time.UTC
 	report, err := lockdown.Apply(boot.Lockdown)
 	if err != nil {
@@ -144,6 +147,7 @@ func (w *worker) reset(h *wire.Header) error {
 	if err := w.engine.Arm(heap, stack); err != nil {
 		return fmt.Errorf("arming the next isolate: %w", err)
 	}
+	w.garbage.between()
 	return w.armed()
 }
 
@@ -235,12 +239,14 @@ func (p *port) Wait(timeout time.Duration) (quickjs.Event, error) {
 	if err := p.out.Flush(); err != nil {
 		return quickjs.Event{}, err
 	}
+	p.garbage.waiting()
 	deadline := time.Now().Add(timeout)
 	for {
 		h, body, err := p.in.next(timeout)
 		if err != nil {
 			return quickjs.Event{}, err
 		}
+		p.garbage.took(len(body))
 		ev, mine, err := p.event(h, body)
 		if mine || err != nil {
 			return ev, err
