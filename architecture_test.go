@@ -27,6 +27,7 @@ var levels = map[string]int{
 	"internal/quickjs":          1,
 	"internal/worker":           2,
 	"internal/process":          3,
+	"internal/conformance":      4,
 	"":                          4,
 	"internal/stash":            5,
 	"internal/policy":           5,
