@@ -238,7 +238,9 @@ func (st *state) broken(now time.Duration, s *slot, reason Reason, err error, fx
 	if s.state != leased {
 		return
 	}
-	st.observeLease(now - s.since)
+	if reason != ReasonDropped { // which lasted until somebody collected garbage
+		st.observeLease(now - s.since)
+	}
 	st.retire(now, s, reason, err, fx)
 	st.settle(now, fx)
 }

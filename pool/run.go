@@ -36,7 +36,7 @@ func (p *Pool[W]) janitor() {
 // keep makes the worker of s and waits for its death.
 func (p *Pool[W]) keep(s *slot) {
 	defer p.wg.Done()
-	defer s.cancel()
+	defer s.cancel() // a Reset that waits for the dead learns of it
 	begin := time.Now()
 	w, err := p.make(s)
 	took := time.Since(begin)
@@ -46,8 +46,6 @@ func (p *Pool[W]) keep(s *slot) {
 	}
 	p.arrived(s, w, took)
 	<-w.Done()
-	s.cancel() // a Reset that waits for an answer can stop
-
 	var fx effects
 	p.mu.Lock()
 	now := p.now()
