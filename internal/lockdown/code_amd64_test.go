@@ -1,3 +1,5 @@
+//go:build linux
+
 package lockdown_test
 
 // int80Code asks the 32-bit system call interface for the process id (number

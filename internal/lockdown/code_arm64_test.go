@@ -1,3 +1,5 @@
+//go:build linux
+
 package lockdown_test
 
 // int80Code is empty: a 64-bit process cannot make 32-bit calls here.

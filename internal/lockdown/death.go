@@ -225,6 +225,10 @@ func (e Evidence) exited(d *Death) {
 		d.Kind = KindParentDeath
 		return
 	}
+	if e.HostKill != "" && d.ExitCode == killedExit {
+		d.Kind, d.Detail = KindHostKill, e.HostKill
+		return
+	}
 	if e.HostKill != "" {
 		// Where the kill was meant for a process that had ended already.
 		d.Detail = "while the host was about to kill it: " + e.HostKill

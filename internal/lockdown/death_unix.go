@@ -10,6 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// killedExit is the exit status of a process that os.Process.Kill ended, where
+// that is not a signal. It is none here.
+const killedExit = -1
+
 // signalOf names the signal that ended a process, empty where none did.
 func signalOf(state *os.ProcessState) string {
 	ws, ok := state.Sys().(syscall.WaitStatus)

@@ -173,6 +173,7 @@ func dieDeed(v *victim) int {
 				b[i] = 1
 			}
 			keep = append(keep, b)
+			runtime.KeepAlive(keep)
 		}
 	case "spin":
 		for {

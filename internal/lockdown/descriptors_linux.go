@@ -14,9 +14,12 @@ import (
 // wakes it. A worker keeps them, as timers need them.
 type poller struct{ epoll, event int }
 
-// pollerSearch is how many descriptors are looked at. Descriptors are given
-// out from the lowest, and a worker starts with four.
-const pollerSearch = 1024
+// Descriptors are given out from the lowest, and a worker starts with four:
+// pollerSearch are looked at, and after pollerGap that are not open no more.
+const (
+	pollerSearch = 1024
+	pollerGap    = 32
+)
 
 // findPoller starts the runtime's poller and finds its descriptors. It asks
 // the kernel by epoll_ctl and not by /proc, which may not be there and which a
@@ -44,10 +47,16 @@ func findPoller() (poller, error) {
 	if p.epoll < 0 {
 		return poller{}, errors.New("the runtime's epoll instance was not found")
 	}
-	for fd := 3; fd < pollerSearch; fd++ {
+	for fd, gap := 3, 0; fd < pollerSearch && gap < pollerGap; fd++ {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) != nil {
+			gap++
+			continue
+		}
+		gap = 0
 		// The order matters: what registered tries must not be tried with a
 		// descriptor that would be ready at once, see there.
-		if !isEventfd(fd) || !registered(p.epoll, fd) {
+		if !isEventfd(fd, &st) || !registered(p.epoll, fd) {
 			continue
 		}
 		if p.event >= 0 {
@@ -76,9 +85,8 @@ func registered(epoll, fd int) bool {
 
 // isEventfd tells by what only an event descriptor does: it is no file's, and
 // takes a number. Adding zero wakes nobody.
-func isEventfd(fd int) bool {
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != 0 {
+func isEventfd(fd int, st *unix.Stat_t) bool {
+	if st.Mode&unix.S_IFMT != 0 {
 		return false
 	}
 	n, err := unix.Write(fd, make([]byte, 8))

@@ -94,7 +94,7 @@ type running struct {
 	deadline *time.Timer
 }
 
-const victimDeadline = 2 * time.Minute
+const victimDeadline = 20 * time.Second
 
 const maxStderr = 64 << 10
 

@@ -1,3 +1,5 @@
+//go:build linux
+
 package lockdown_test
 
 import "golang.org/x/sys/unix"

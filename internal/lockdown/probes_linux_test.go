@@ -11,8 +11,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/autoclave-run/autoclave/internal/lockdown"
 )
 
 // targets are what victims try things at.
@@ -52,11 +50,6 @@ type probe struct {
 	// slow is tried in fewer combinations.
 	slow bool
 }
-
-const (
-	lyConfined = lockdown.LayerConfinedSpawn
-	lySeccomp  = lockdown.LayerSeccomp
-)
 
 func call(nr uintptr, args ...uintptr) (uintptr, error) {
 	var a [6]uintptr

@@ -42,7 +42,7 @@ func (w *process) seccomp(pollerErr error) Layer {
 	}
 	switch {
 	case w.profile.Trap:
-		return weakened(LayerSeccomp, "in debugging mode: a forbidden call is a signal that can be caught")
+		return inactive(LayerSeccomp, "it is loaded in debugging mode, in which a forbidden call is a signal that can be caught")
 	case raceBuild:
 		return weakened(LayerSeccomp, "the wider profile of builds with the race detector")
 	case w.cgo:

@@ -29,8 +29,6 @@ type attributes struct {
 	// ownID says that ids of no user are mapped here, so that each worker can
 	// have one.
 	ownID bool
-	// keepGroups is for a host that may change its user id and not its groups.
-	keepGroups bool
 }
 
 // The user ids from idBase on, for idCount, belong to no user and no container

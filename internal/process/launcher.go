@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"sync"
 
 	"github.com/autoclave-run/autoclave/internal/lockdown"
@@ -45,6 +44,8 @@ type Launcher struct {
 	cfg  Config
 	path string
 	dir  *os.File // the workers' empty directory, which has no name
+
+	oom *oomCounter
 
 	// The thread's own, once it is confined.
 	spawn  *lockdown.Spawn
@@ -86,7 +87,7 @@ func NewLauncher(cfg Config) (*Launcher, error) {
 		}
 	}
 	l := &Launcher{
-		cfg: cfg, path: path,
+		cfg: cfg, path: path, oom: newOOMCounter(),
 		requests: make(chan spawnRequest), quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	var err error
@@ -94,7 +95,7 @@ func NewLauncher(cfg Config) (*Launcher, error) {
 		return nil, err
 	}
 	ready := make(chan error, 1)
-	go l.thread(ready)
+	lockdown.StartThread(func() { l.thread(ready) })
 	if err := <-ready; err != nil {
 		<-l.done
 		return nil, err
@@ -102,10 +103,9 @@ func NewLauncher(cfg Config) (*Launcher, error) {
 	return l, nil
 }
 
-// thread starts all processes of the launcher. It never gives its thread back:
-// when it ends, the runtime ends the thread with all that confined it.
+// thread starts all processes of the launcher, on a thread that is its own and
+// that ends with it, with all that confined it.
 func (l *Launcher) thread(ready chan<- error) {
-	runtime.LockOSThread()
 	defer close(l.done)
 	defer l.dir.Close()
 	var err error

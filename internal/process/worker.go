@@ -29,6 +29,8 @@ type Worker struct {
 	floor  lockdown.Level
 	layers []string
 
+	oom *oomCounter
+
 	done chan struct{}
 
 	mu         sync.Mutex
@@ -59,6 +61,7 @@ func newWorker(l *Launcher, proc *os.Process, stdin, stdout, stderr *os.File) *W
 		floor:  l.cfg.Floor, layers: l.cfg.FloorLayers,
 		done:     make(chan struct{}),
 		nextHeap: l.cfg.Boot.Heap, nextStack: l.cfg.Boot.Stack,
+		oom: l.oom,
 	}
 	w.stderr = newTail(stderr, w.log, func() { w.Kill("it floods stderr") })
 	go w.stderr.read()
@@ -89,8 +92,50 @@ func (w *Worker) wait() {
 	w.stderr.finish()
 	w.stdin.Close()
 	w.stdout.Close()
-	w.death = lockdown.Explain(state, []byte(w.stderr.text()), reason)
+	w.death = w.explain(state, reason)
 	close(w.done)
+}
+
+// explain gathers what is known of the death. What takes time to find out is
+// looked up only for the deaths that it explains.
+func (w *Worker) explain(state *os.ProcessState, reason string) lockdown.Death {
+	evidence := lockdown.Evidence{State: state, Stderr: []byte(w.stderr.text()), HostKill: reason}
+	death := evidence.Death()
+	switch death.Kind {
+	case lockdown.KindSIGSYS:
+		evidence.Syscall = lockdown.ForbiddenCall(w.proc.Pid)
+	case lockdown.KindKilled:
+		evidence.OOMKills = w.oom.grown()
+	default:
+		return death
+	}
+	return evidence.Death()
+}
+
+// oomCounter follows the kernel's count of processes that it killed for want of
+// memory. It is looked at when a worker was killed by nobody known, not at each
+// start: reading it takes longer than much of what a start does.
+type oomCounter struct {
+	mu   sync.Mutex
+	last uint64
+}
+
+func newOOMCounter() *oomCounter {
+	n, _ := lockdown.OOMKills()
+	return &oomCounter{last: n}
+}
+
+// grown is by how much the count has grown since it was asked last.
+func (c *oomCounter) grown() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, ok := lockdown.OOMKills()
+	if !ok || now <= c.last {
+		return 0
+	}
+	n := now - c.last
+	c.last = now
+	return n
 }
 
 // Kill ends the worker's process group by SIGKILL. It returns at once; Done

@@ -67,6 +67,9 @@ func (w *worker) main(boot Boot) int {
 	w.garbage = newCollector()
 	time.Local = time.UTC
 	report, err := lockdown.Apply(boot.Lockdown)
+	if errors.Is(err, lockdown.ErrParentGone) {
+		os.Exit(lockdown.ExitParentGone)
+	}
 	if err != nil {
 		fail(exitBoot, fmt.Errorf("locking down: %w", err))
 	}
