@@ -173,7 +173,7 @@ func newRuntime(cfg Config) (*Runtime, error) {
 		return nil, err
 	}
 	r.launcher, err = process.NewLauncher(process.Config{
-		Path: cfg.workerPath,
+		Path: cfg.workerPath, Compile: cfg.workerPath == "",
 		Boot: worker.Boot{
 			Lockdown: lockdown.Profile{Off: cfg.Lockdown.Off, Trap: cfg.Lockdown.Trap, HeapLimit: limits.Heap},
 			Heap:     limits.Heap, Stack: r.stack, MaxFrame: maxFrame, Lazy: process.CanMeasureCPU,

@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/autoclave-run/autoclave/internal/lockdown"
 	"github.com/autoclave-run/autoclave/internal/wire"
@@ -32,6 +34,10 @@ type Config struct {
 	// FloorLayers the layers that must be active besides.
 	Floor       lockdown.Level
 	FloorLayers []string
+	// Compile has a worker of its own make what later workers start from, as
+	// soon as there is a second one to start: it takes some milliseconds off
+	// each start, and a host that needs one worker alone need not pay for it.
+	Compile bool
 	// Logger gets what workers write to stderr, at level debug. Nil discards.
 	Logger *slog.Logger
 }
@@ -51,6 +57,12 @@ type Launcher struct {
 	spawn  *lockdown.Spawn
 	layers []lockdown.Layer
 
+	// cache is what a worker that compiles has made for the others: opaque,
+	// from this same executable, in a process that never saw a program.
+	cache   atomic.Pointer[[]byte]
+	spawns  atomic.Int64
+	compile sync.WaitGroup
+
 	requests chan spawnRequest
 	quit     chan struct{}
 	done     chan struct{}
@@ -58,7 +70,7 @@ type Launcher struct {
 }
 
 type spawnRequest struct {
-	ctx    context.Context
+	boot   worker.Boot
 	result chan<- spawnResult
 }
 
@@ -118,15 +130,11 @@ func (l *Launcher) thread(ready chan<- error) {
 		return
 	}
 	l.layers = append(l.layers, l.spawn.Layers()...)
-	if _, err := l.boot(); err != nil {
-		ready <- err
-		return
-	}
 	ready <- nil
 	for {
 		select {
 		case r := <-l.requests:
-			w, err := l.start()
+			w, err := l.start(r.boot)
 			r.result <- spawnResult{w, err}
 		case <-l.quit:
 			return
@@ -143,45 +151,98 @@ func (l *Launcher) confine() ([]lockdown.Layer, error) {
 	return lockdown.ConfineThread()
 }
 
-// boot is what the next worker is told at its start.
-func (l *Launcher) boot() ([]byte, error) {
-	b := l.cfg.Boot
-	b.Lockdown = l.spawn.Profile(b.Lockdown)
-	b.HostLayers = l.layers
-	return b.Encode()
-}
-
 // Close ends the launcher's thread. It is to be called when all workers are
 // gone, may be called more than once, and returns when the thread has ended.
 func (l *Launcher) Close() {
 	l.once.Do(func() { close(l.quit) })
+	l.compile.Wait()
 	<-l.done
 }
 
 // Spawn starts a worker and returns when it is armed. When ctx ends before
 // that, the worker is killed.
 func (l *Launcher) Spawn(ctx context.Context) (*Worker, error) {
+	if l.spawns.Add(1) == 2 && l.cfg.Compile {
+		l.compileAhead()
+	}
+	boot := l.cfg.Boot
+	cache := l.cache.Load()
+	boot.Cached = cache != nil
+	w, err := l.startOnThread(ctx, boot)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.handshake(ctx, cache); err != nil {
+		return nil, w.failedStart(err)
+	}
+	return w, nil
+}
+
+// startOnThread has the launcher's thread start a process.
+func (l *Launcher) startOnThread(ctx context.Context, boot worker.Boot) (*Worker, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	result := make(chan spawnResult, 1)
 	select {
-	case l.requests <- spawnRequest{ctx, result}:
+	case l.requests <- spawnRequest{boot, result}:
 	case <-l.quit:
 		return nil, ErrLauncherClosed
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting to start a worker: %w", context.Cause(ctx))
 	}
 	r := <-result
-	if r.err != nil {
-		return nil, r.err
+	return r.w, r.err
+}
+
+func (w *Worker) failedStart(err error) error {
+	w.Kill("handshake failed: " + err.Error())
+	<-w.Done()
+	return &StartError{Err: err, Death: w.Death(), Stderr: w.Stderr()}
+}
+
+// compileTime is how long a worker that compiles may take.
+const compileTime = 30 * time.Second
+
+// maxCache bounds what it says, in bytes.
+const maxCache = 4 << 20
+
+// compileAhead makes the cache in the background. Where that fails, workers
+// start from scratch.
+func (l *Launcher) compileAhead() {
+	l.compile.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), compileTime)
+		defer cancel()
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			select {
+			case <-l.quit:
+				cancel()
+			case <-stop:
+			}
+		}()
+		if err := l.makeCache(ctx); err != nil && ctx.Err() == nil {
+			l.cfg.Logger.Warn("workers start more slowly: compiling ahead failed", "error", err)
+		}
+	})
+}
+
+func (l *Launcher) makeCache(ctx context.Context) error {
+	boot := l.cfg.Boot
+	boot.Compile = true
+	w, err := l.startOnThread(ctx, boot)
+	if err != nil {
+		return err
 	}
-	if err := r.w.handshake(ctx); err != nil {
-		r.w.Kill("handshake failed: " + err.Error())
-		<-r.w.Done()
-		return nil, &StartError{Err: err, Death: r.w.Death(), Stderr: r.w.Stderr()}
+	code, err := w.compiled(ctx)
+	if err != nil {
+		return w.failedStart(err)
 	}
-	return r.w, nil
+	l.cache.Store(&code)
+	w.Kill("it has compiled")
+	<-w.Done()
+	return nil
 }
 
 // StartError is a worker that did not come up.

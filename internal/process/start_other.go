@@ -11,7 +11,7 @@ import (
 
 func executable() (string, error) { return os.Executable() }
 
-func (l *Launcher) start() (*Worker, error) {
+func (l *Launcher) start(b worker.Boot) (*Worker, error) {
 	var opened []*os.File
 	fail := func(err error) (*Worker, error) {
 		for _, f := range opened {
@@ -19,7 +19,9 @@ func (l *Launcher) start() (*Worker, error) {
 		}
 		return nil, fmt.Errorf("starting a worker process: %w", err)
 	}
-	boot, err := l.boot()
+	b.Lockdown = l.spawn.Profile(b.Lockdown)
+	b.HostLayers = l.layers
+	boot, err := b.Encode()
 	if err != nil {
 		return fail(err)
 	}

@@ -21,7 +21,7 @@ func executable() (string, error) {
 
 // start starts the process on the launcher's thread and returns without
 // waiting for it to say anything.
-func (l *Launcher) start() (*Worker, error) {
+func (l *Launcher) start(b worker.Boot) (*Worker, error) {
 	var opened []*os.File
 	pipe := func() (r, w *os.File, err error) {
 		r, w, err = os.Pipe()
@@ -36,7 +36,9 @@ func (l *Launcher) start() (*Worker, error) {
 		}
 		return nil, fmt.Errorf("starting a worker process: %w", err)
 	}
-	boot, err := l.boot()
+	b.Lockdown = l.spawn.Profile(b.Lockdown)
+	b.HostLayers = l.layers
+	boot, err := b.Encode()
 	if err != nil {
 		return fail(err)
 	}

@@ -215,11 +215,41 @@ func (w *Worker) SendCatalog(version string, body []byte) error {
 	return nil
 }
 
-// handshake reads hello and armed, and holds the worker to the floor.
-func (w *Worker) handshake(ctx context.Context) error {
-	w.SetBodyLimit(noBody)
+// handshake hands over the cache, where there is one, reads hello and armed, and
+// holds the worker to the floor.
+func (w *Worker) handshake(ctx context.Context, cache *[]byte) error {
 	defer w.wakeOn(ctx)()
-	h, err := w.expect(ctx, wire.TypeHello)
+	if cache != nil {
+		// It is more than a pipe holds: the worker reads it when it has said
+		// hello, for which there is room.
+		if deadline, ok := ctx.Deadline(); ok {
+			w.SetSendDeadline(deadline)
+			defer w.SetSendDeadline(time.Time{})
+		}
+		if err := w.Send(&wire.Header{Type: wire.TypeCache}, *cache); err != nil {
+			return err
+		}
+	}
+	if err := w.hello(ctx); err != nil {
+		return err
+	}
+	return w.awaitArmed(ctx, 1)
+}
+
+// compiled reads hello, and what a worker that compiles has made.
+func (w *Worker) compiled(ctx context.Context) ([]byte, error) {
+	defer w.wakeOn(ctx)()
+	if err := w.hello(ctx); err != nil {
+		return nil, err
+	}
+	w.SetBodyLimit(func(*wire.Header) int { return maxCache })
+	_, body, err := w.expect(ctx, wire.TypeCache)
+	return body, err
+}
+
+func (w *Worker) hello(ctx context.Context) error {
+	w.SetBodyLimit(noBody)
+	h, _, err := w.expect(ctx, wire.TypeHello)
 	if err != nil {
 		return err
 	}
@@ -236,14 +266,11 @@ func (w *Worker) handshake(ctx context.Context) error {
 	if w.report, err = lockdown.Verify(w.proc.Pid, report); err != nil {
 		return fmt.Errorf("verifying the worker's lockdown: %w", err)
 	}
-	if err := lockdown.Require(w.report, w.floor, w.layers); err != nil {
-		return err
-	}
-	return w.awaitArmed(ctx, 1)
+	return lockdown.Require(w.report, w.floor, w.layers)
 }
 
 func (w *Worker) awaitArmed(ctx context.Context, generation uint64) error {
-	h, err := w.expect(ctx, wire.TypeArmed)
+	h, _, err := w.expect(ctx, wire.TypeArmed)
 	if err != nil {
 		return err
 	}
@@ -263,27 +290,27 @@ func (w *Worker) wakeOn(ctx context.Context) func() {
 	return func() { stop() }
 }
 
-func (w *Worker) expect(ctx context.Context, want wire.Type) (*wire.Header, error) {
+func (w *Worker) expect(ctx context.Context, want wire.Type) (*wire.Header, []byte, error) {
 	for {
 		deadline, _ := ctx.Deadline()
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("waiting for the worker's %s: %w", want, context.Cause(ctx))
+			return nil, nil, fmt.Errorf("waiting for the worker's %s: %w", want, context.Cause(ctx))
 		}
-		h, _, err := w.Receive(deadline)
+		h, body, err := w.Receive(deadline)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			// Either ctx has ended, which the top of the loop or the next
 			// timeout sees, or an older Wake came late.
 			if !deadline.IsZero() && !time.Now().Before(deadline) {
-				return nil, fmt.Errorf("waiting for the worker's %s: %w", want, context.DeadlineExceeded)
+				return nil, nil, fmt.Errorf("waiting for the worker's %s: %w", want, context.DeadlineExceeded)
 			}
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("waiting for the worker's %s: %w", want, err)
+			return nil, nil, fmt.Errorf("waiting for the worker's %s: %w", want, err)
 		case h.Type == want:
-			return h, nil
+			return h, body, nil
 		case wire.FromWorker(h.Type) || wire.FromHost(h.Type):
-			return nil, &wire.ViolationError{Reason: fmt.Sprintf("%s where %s was due", h.Type, want)}
+			return nil, nil, &wire.ViolationError{Reason: fmt.Sprintf("%s where %s was due", h.Type, want)}
 		}
 		// A type that this host does not know: a newer worker's, ignored.
 	}

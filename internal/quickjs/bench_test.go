@@ -74,6 +74,38 @@ func BenchmarkArm(b *testing.B) {
 	}
 }
 
+// BenchmarkArmAllLibraries is the same with all of the prelude in the image.
+func BenchmarkArmAllLibraries(b *testing.B) {
+	benchRun(b, "globalThis; console.log({}); [new Map()]", &nullPort{}, true)
+}
+
+// BenchmarkFirstUse is an execution that needs every library in a new process.
+func BenchmarkFirstUse(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		e, err := quickjs.New(quickjs.Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		if out, err := e.Run(quickjs.Program{Source: []byte("globalThis; console.log({}); [new Map()]")}, &nullPort{}); err != nil || out.Error != nil {
+			b.Fatal(err, out.Error)
+		}
+		b.StopTimer()
+		e.Close()
+		b.StartTimer()
+	}
+}
+
+func BenchmarkTypeScript(b *testing.B) {
+	benchRun(b, "async (): Promise<number> => { const a: number = 1; return a + 1 }", &fakePort{}, true)
+}
+
+// nullPort keeps nothing.
+type nullPort struct{ fakePort }
+
+func (*nullPort) Log(string, string, bool) error { return nil }
+
 // echoPort answers every call at once with a fixed result and keeps nothing.
 type echoPort struct {
 	fakePort

@@ -14,13 +14,13 @@ import (
 type hostCall struct {
 	Call
 	raw             bool
-	body            value // JSON, or undefined
-	at              value // the stack where it was made
+	body            value   // JSON, or undefined
+	at              []place // where it was made
 	resolve, reject value
 }
 
 // nativeCall starts a host call and returns its promise:
-// (kind, server, name, body, timeout, raw, stack).
+// (kind, server, name, body, timeout, raw).
 func (e *Engine) nativeCall(args []value) value {
 	x := &e.run
 	promise, resolve, reject := e.newPromise()
@@ -31,7 +31,7 @@ func (e *Engine) nativeCall(args []value) value {
 		Call:    Call{Kind: wire.Kind(e.str(args[0])), Server: e.str(args[1]), Name: e.str(args[2])},
 		raw:     isTrue(args[5]),
 		body:    e.dup(args[3]),
-		at:      e.dup(args[6]),
+		at:      e.places(),
 		resolve: resolve,
 		reject:  reject,
 	}
@@ -98,7 +98,9 @@ func (e *Engine) reject(c *hostCall, werr *wire.Error) {
 	if failed := e.parseJSON(mustJSON(werr)); isException(failed) {
 		e.free(e.takeException())
 	} else {
-		e.finish(e.call(e.core.fail, c.reject, c.at, failed))
+		stack := e.newString(e.stackText(c.at))
+		e.finish(e.call(e.core.fail, c.reject, stack, failed))
+		e.free(stack)
 		e.free(failed)
 	}
 	e.forget(c)
@@ -112,10 +114,14 @@ func (e *Engine) resolve(c *hostCall, v value) {
 }
 
 func (e *Engine) forget(c *hostCall) {
-	for _, v := range []*value{&c.body, &c.at, &c.resolve, &c.reject} {
+	for _, v := range []*value{&c.body, &c.resolve, &c.reject} {
 		e.free(*v)
 		*v = undefined
 	}
+	for _, p := range c.at {
+		e.free(p.function)
+	}
+	c.at = nil
 }
 
 // finish drops the result of a call into JavaScript whose exceptions have
@@ -173,8 +179,15 @@ func (e *Engine) deliver(a answer) {
 	}
 	v := e.parseJSON(body)
 	if !isException(v) && !isUndefined(convert) {
-		r := e.call(convert, v, c.resolve, c.reject, c.at, e.newString(c.Server), e.newString(c.Name))
-		e.free(v)
+		stack := undefined
+		if convert == e.core.toolError {
+			stack = e.newString(e.stackText(c.at))
+		}
+		server, name := e.newString(c.Server), e.newString(c.Name)
+		r := e.call(convert, v, c.resolve, c.reject, stack, server, name)
+		for _, arg := range []value{v, stack, server, name} {
+			e.free(arg)
+		}
 		if !isException(r) {
 			e.free(r)
 			e.forget(c)

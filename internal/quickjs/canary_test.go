@@ -36,7 +36,7 @@ func TestNothingIsLeft(t *testing.T) {
 	e := newEngine(t)
 	never := func(quickjs.Call) (quickjs.Event, bool) { return quickjs.Event{}, false }
 	rounds := 1000
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		rounds = 2 * len(canaries)
 	}
 	for i := range rounds {

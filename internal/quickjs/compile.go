@@ -151,10 +151,8 @@ func (e *Engine) attempt(text []byte) (code, *syntaxError) {
 	var best *syntaxError
 	try := func(f form, before, after string, flags int32) (code, bool) {
 		x := &e.run
-		src := make([]byte, 0, len(before)+len(text)+len(after)+1)
-		src = append(append(append(append(src, before...), text...), after...), 0)
 		x.source.prefix = len(before)
-		v := e.compile(src, programName, flags)
+		v := e.compile(before, text, after, programName, flags)
 		if !isException(v) {
 			return code{bytecode: v, form: f, wrapped: flags&evalAsync != 0}, true
 		}

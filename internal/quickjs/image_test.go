@@ -89,7 +89,7 @@ func TestTenThousandExecutions(t *testing.T) {
 	defer e.Close()
 	n := 10_000
 	if testing.Short() || raceEnabled {
-		n = 300
+		n = 100
 	}
 	one := func(i int) {
 		src := "async () => { const r = []; for (let i = 0; i < 20; i++) r.push({ i, at: new Date(0) }); tools.s.t(r); setTimeout(() => {}, 1); return r.length }"

@@ -30,21 +30,27 @@ type Config struct {
 	// through a getter, a callback of a built-in, or a proxy a few. Zero is
 	// 4000.
 	StackLimit int64
+	// Bytecode is what Compile returned in a process of the same executable.
+	// It is trusted: the engine does not survive bytecode that is wrong. Nil
+	// compiles the prelude from its text.
+	Bytecode []byte
 }
 
 // Engine holds one isolate at a time. An operating system process needs only
 // one. It is not safe for concurrent use: the goroutine that calls New calls
 // everything else.
 type Engine struct {
-	heap  *heap
-	image []byte
-	tls   *libc.TLS
-	rt    uintptr
-	ctx   uintptr
+	heap     *heap
+	image    []byte
+	bytecode []byte
+	tls      *libc.TLS
+	rt       uintptr
+	ctx      uintptr
 
 	heapLimit, stackLimit int64
 	armed                 bool
-	scratch               []byte
+	scratch               uintptr // a buffer of libc's
+	scratchSize           int
 	evalInternal          uintptr
 
 	// What the engine calls back. Their addresses are in the image, so they
@@ -62,6 +68,7 @@ type Engine struct {
 	baked map[string]bool // libraries that the image has
 	used  map[string]bool // libraries that executions needed
 	run   execution
+	zones zones // the same for all executions
 }
 
 func withDefault(n, def int64) int64 {
@@ -88,7 +95,7 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{tls: libc.NewTLS(), baked: map[string]bool{}, used: map[string]bool{}}
+	e := &Engine{tls: libc.NewTLS(), bytecode: cfg.Bytecode, baked: map[string]bool{}, used: map[string]bool{}}
 	e.mallocFn, e.freeFn, e.reallocFn, e.usableFn = e.jsMalloc, e.jsFree, e.jsRealloc, e.jsUsableSize
 	e.nativeFn, e.interruptFn, e.rejectionFn, e.moduleFn = e.native, e.interrupt, e.rejection, e.noModule
 	e.setUTC()
@@ -175,9 +182,7 @@ func (e *Engine) Arm(heap, stack int64) error {
 
 // restore makes the isolate what the image is of.
 func (e *Engine) restore() error {
-	if cap(e.scratch) > maxScratch {
-		e.scratch = nil
-	}
+	e.dropScratch(maxScratch)
 	copy(e.heap.bytes(0, uint64(len(e.image))), e.image)
 	return e.sterilize(uint64(len(e.image)))
 }
@@ -218,6 +223,7 @@ func (e *Engine) Close() {
 		e.heap = nil
 	}
 	if e.tls != nil {
+		e.dropScratch(0)
 		e.tls.Close()
 		e.tls = nil
 	}

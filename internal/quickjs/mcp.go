@@ -1,5 +1,7 @@
 package quickjs
 
+import "bytes"
+
 // mcpParts finds the members of an MCP CallToolResult that matter, as they
 // stand in its JSON. A tool with structured content sends the same as text
 // too, so parsing only what is asked for saves half. ok is false where body is
@@ -29,7 +31,7 @@ func mcpParts(body []byte) (structured, content []byte, isError, ok bool) {
 		if !s.skip() {
 			return nil, nil, false, false
 		}
-		val := body[start:s.i]
+		val := bytes.TrimRight(body[start:s.i], " \t\r\n")
 		switch string(key) {
 		case "structuredContent":
 			structured = val

@@ -25,7 +25,7 @@ var natives []nativeName
 
 func init() {
 	natives = []nativeName{
-		{"call\x00", 7, (*Engine).nativeCall},
+		{"call\x00", 6, (*Engine).nativeCall},
 		{"log\x00", 2, (*Engine).nativeLog},
 		{"logRoom\x00", 0, (*Engine).nativeLogRoom},
 		{"emit\x00", 1, (*Engine).nativeEmit},
@@ -238,7 +238,7 @@ func (e *Engine) nativePromiseResult(args []value) value {
 
 // nativeTZOffset is (zone, epochMs): minutes east of UTC then and there.
 func (e *Engine) nativeTZOffset(args []value) value {
-	minutes, ok := zoneOffset(e.str(args[0]), e.number(args[1]))
+	minutes, ok := e.zones.offset(e.str(args[0]), e.number(args[1]))
 	if !ok {
 		return undefined
 	}

@@ -12,9 +12,9 @@ import (
 //
 //   - The engine's addresses are outside of Go's heap (the arena, libc) or
 //     static. They are uintptr everywhere but in the moment of access.
-//   - Go memory whose address the engine gets is copied first, into the arena
-//     or into the engine's own scratch buffer, which lives on Go's heap and so
-//     does not move. A Go stack does.
+//   - The engine is never given the address of Go memory: a Go stack moves,
+//     and the engine reads strings by words, past their end. What it is to
+//     read is copied first, into the arena or into a scratch buffer of libc's.
 //   - Functions that the engine calls are method values held by Engine for as
 //     long as it lives; their addresses are part of the image.
 
@@ -26,28 +26,48 @@ func at(addr uintptr) unsafe.Pointer { return unsafe.Add(nil, addr) }
 // funcAddr is what the engine calls f by. The caller keeps f alive.
 func funcAddr[F any](f *F) uintptr { return *(*uintptr)(unsafe.Pointer(f)) }
 
-// cString is a static, terminated string.
-func cString(s string) *byte { return unsafe.StringData(s + "\x00") }
-
-var (
-	programName = cString(programFile)
-	preludeName = cString("prelude")
-	tzName      = cString("TZ")
-	tzValue     = cString("UTC0")
-)
-
-func staticAddr(p *byte) uintptr { return uintptr(unsafe.Pointer(p)) }
-
-// scratchBytes is b, terminated by NUL, where the engine can read it until the
-// next use of the scratch buffer.
-func (e *Engine) scratchBytes(b []byte) uintptr {
-	e.scratch = append(append(e.scratch[:0], b...), 0)
-	return uintptr(unsafe.Pointer(unsafe.SliceData(e.scratch)))
+// cString is the address of a literal that ends in a NUL: static memory.
+func cString(literal string) uintptr {
+	if literal[len(literal)-1] != 0 {
+		panic("quickjs: a C string without its end: " + literal)
+	}
+	return uintptr(unsafe.Pointer(unsafe.StringData(literal)))
 }
 
+var (
+	programName = cString(programFile + "\x00")
+	preludeName = cString("prelude\x00")
+	stackName   = cString("stack\x00")
+	defaultName = cString("default\x00")
+	lineName    = cString("lineNumber\x00")
+	columnName  = cString("columnNumber\x00")
+	percentS    = cString("%s\x00")
+)
+
+// scratchString is s, terminated by NUL, where the engine can read it until
+// the next use of the scratch buffer.
 func (e *Engine) scratchString(s string) uintptr {
-	e.scratch = append(append(e.scratch[:0], s...), 0)
-	return uintptr(unsafe.Pointer(unsafe.SliceData(e.scratch)))
+	if len(s) >= e.scratchSize {
+		if e.scratch != 0 {
+			libc.Xfree(e.tls, e.scratch)
+		}
+		e.scratchSize = (len(s) + 1 + 1<<10) &^ (1<<10 - 1)
+		if e.scratch = libc.Xmalloc(e.tls, libc.Tsize_t(e.scratchSize)); e.scratch == 0 {
+			panic("quickjs: out of memory")
+		}
+	}
+	b := unsafe.Slice((*byte)(at(e.scratch)), len(s)+1)
+	copy(b, s)
+	b[len(s)] = 0
+	return e.scratch
+}
+
+// dropScratch frees the scratch buffer if it is larger than keep.
+func (e *Engine) dropScratch(keep int) {
+	if e.scratch != 0 && e.scratchSize > keep {
+		libc.Xfree(e.tls, e.scratch)
+		e.scratch, e.scratchSize = 0, 0
+	}
 }
 
 // --- allocation ---
@@ -231,8 +251,8 @@ func (e *Engine) number(v value) float64 {
 
 func (e *Engine) takeException() value { return lib.XJS_GetException(e.tls, e.ctx) }
 
-func (e *Engine) property(v value, name *byte) value {
-	return lib.XJS_GetPropertyStr(e.tls, e.ctx, v, staticAddr(name))
+func (e *Engine) property(v value, name uintptr) value {
+	return lib.XJS_GetPropertyStr(e.tls, e.ctx, v, name)
 }
 
 func (e *Engine) global() value { return lib.XJS_GetGlobalObject(e.tls, e.ctx) }
@@ -258,7 +278,7 @@ func arguments(argc int32, argv uintptr) []value {
 // parseJSON makes a value of a JSON text.
 func (e *Engine) parseJSON(b []byte) value {
 	if p, ok := e.lend(b); ok {
-		v := lib.XJS_ParseJSON(e.tls, e.ctx, p, lib.Tsize_t(len(b)), staticAddr(preludeName))
+		v := lib.XJS_ParseJSON(e.tls, e.ctx, p, lib.Tsize_t(len(b)), preludeName)
 		lib.Xjs_free(e.tls, e.ctx, p)
 		return v
 	}
@@ -277,11 +297,40 @@ func (e *Engine) lend(b []byte) (uintptr, bool) {
 	return p, true
 }
 
-// compile makes bytecode of src, which must end in a NUL that is not counted.
-// The flags are the engine's.
-func (e *Engine) compile(src []byte, name *byte, flags int32) value {
-	v := lib.XJS_Eval(e.tls, e.ctx, uintptr(unsafe.Pointer(unsafe.SliceData(src))), lib.Tsize_t(len(src)-1), staticAddr(name), flags|evalCompileOnly)
-	runtime.KeepAlive(src)
+// compile makes bytecode of before + text + after. The flags are the engine's.
+func (e *Engine) compile(before string, text []byte, after string, name uintptr, flags int32) value {
+	n := len(before) + len(text) + len(after)
+	p := lib.Xjs_malloc(e.tls, e.ctx, lib.Tsize_t(n+1))
+	if p == 0 {
+		return exception
+	}
+	b := unsafe.Slice((*byte)(at(p)), n+1)
+	copy(b, before)
+	copy(b[len(before):], text)
+	copy(b[len(before)+len(text):], after)
+	b[n] = 0
+	v := lib.XJS_Eval(e.tls, e.ctx, p, lib.Tsize_t(n), name, flags|evalCompileOnly)
+	lib.Xjs_free(e.tls, e.ctx, p)
+	return v
+}
+
+// writeCode is compiled code in the form that readCode takes.
+func (e *Engine) writeCode(code value) ([]byte, bool) {
+	np := e.tls.Alloc(8)
+	defer e.tls.Free(8)
+	p := lib.XJS_WriteObject(e.tls, e.ctx, np, code, objBytecode)
+	if p == 0 {
+		return nil, false
+	}
+	b := append([]byte(nil), unsafe.Slice((*byte)(at(p)), int(*(*lib.Tsize_t)(at(np))))...)
+	lib.Xjs_free(e.tls, e.ctx, p)
+	return b, true
+}
+
+// readCode is code that writeCode wrote. The engine does not keep b.
+func (e *Engine) readCode(b []byte) value {
+	v := lib.XJS_ReadObject(e.tls, e.ctx, uintptr(unsafe.Pointer(unsafe.SliceData(b))), lib.Tsize_t(len(b)), objBytecode)
+	runtime.KeepAlive(b)
 	return v
 }
 
@@ -341,25 +390,21 @@ func (e *Engine) runJob() (ran, threw bool) {
 func (e *Engine) newNatives(names []nativeName) value {
 	o := lib.XJS_NewObjectProto(e.tls, e.ctx, null)
 	for i, n := range names {
-		f := lib.XJS_NewCFunction2(e.tls, e.ctx, funcAddr(&e.nativeFn), staticAddr(cString(n.name)), int32(n.length), lib.EJS_CFUNC_generic_magic, int32(i))
-		if isException(f) || lib.XJS_DefinePropertyValueStr(e.tls, e.ctx, o, staticAddr(cString(n.name)), f, propCWE) < 0 {
+		f := lib.XJS_NewCFunction2(e.tls, e.ctx, funcAddr(&e.nativeFn), cString(n.name), int32(n.length), lib.EJS_CFUNC_generic_magic, int32(i))
+		if isException(f) || lib.XJS_DefinePropertyValueStr(e.tls, e.ctx, o, cString(n.name), f, propCWE) < 0 {
 			return exception
 		}
 	}
 	return o
 }
 
-func (e *Engine) throwValue(v value) value { return lib.XJS_Throw(e.tls, e.ctx, v) }
-
 // throwReference throws a ReferenceError.
 func (e *Engine) throwReference(message string) value {
 	// The message goes through printf: as an argument, never as the format.
 	va := e.tls.Alloc(16)
 	defer e.tls.Free(16)
-	return lib.XJS_ThrowReferenceError(e.tls, e.ctx, staticAddr(percentS), libc.VaList(va, e.scratchString(message)))
+	return lib.XJS_ThrowReferenceError(e.tls, e.ctx, percentS, libc.VaList(va, e.scratchString(message)))
 }
-
-var percentS = cString("%s")
 
 // fillBytes gives f the bytes of a typed array.
 func (e *Engine) fillBytes(v value, f func(b []byte)) bool {
@@ -384,7 +429,7 @@ func (e *Engine) classID(v value) int { return int(lib.XJS_GetClassID(e.tls, v))
 // setUTC keeps the engine's libc from looking for a time zone file, which a
 // locked-down worker must not open.
 func (e *Engine) setUTC() {
-	libc.Xsetenv(e.tls, staticAddr(tzName), staticAddr(tzValue), 1)
+	libc.Xsetenv(e.tls, cString("TZ\x00"), cString("UTC0\x00"), 1)
 }
 
 func (e *Engine) index(v value, i int) value {
@@ -398,4 +443,29 @@ func (e *Engine) proxyTarget(v value) value {
 		return null
 	}
 	return e.dup(d.Ftarget)
+}
+
+// functionName is a function's name property, if it is a plain string: no
+// getter of the program is called.
+func (e *Engine) functionName(fn value) string {
+	size := int(unsafe.Sizeof(lib.TJSPropertyDescriptor{}))
+	p := e.tls.Alloc(size)
+	defer e.tls.Free(size)
+	if lib.XJS_GetOwnProperty(e.tls, e.ctx, p, fn, lib.EJS_ATOM_name) <= 0 {
+		return ""
+	}
+	d := *(*lib.TJSPropertyDescriptor)(at(p))
+	name := ""
+	if isString(d.Fvalue) {
+		name = e.str(d.Fvalue)
+	}
+	e.free(d.Fvalue)
+	e.free(d.Fgetter)
+	e.free(d.Fsetter)
+	return name
+}
+
+// setProperty sets a property, and takes v.
+func (e *Engine) setProperty(o value, name uintptr, v value) bool {
+	return lib.XJS_SetPropertyStr(e.tls, e.ctx, o, name, v) >= 0
 }

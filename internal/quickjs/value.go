@@ -8,6 +8,8 @@ const (
 	evalCompileOnly = 32
 	evalAsync       = 128
 
+	objBytecode = 1
+
 	stripSource = 1
 	stripDebug  = 2
 
@@ -35,7 +37,6 @@ func newBool(b bool) value {
 
 func isException(v value) bool { return tagOf(v) == lib.EJS_TAG_EXCEPTION }
 func isUndefined(v value) bool { return tagOf(v) == lib.EJS_TAG_UNDEFINED }
-func isNull(v value) bool      { return tagOf(v) == lib.EJS_TAG_NULL }
 
 // isString says that v is a string, flat or a rope.
 func isString(v value) bool {

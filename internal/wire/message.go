@@ -20,6 +20,11 @@ const (
 	TypeReset   Type = "reset"   // Limits.Heap and Limits.Stack of the next isolate
 )
 
+// TypeCache goes both ways, at the start alone: a worker that was started to
+// compile says what it made, opaque to the host, and later workers are given
+// it.
+const TypeCache Type = "cache"
+
 // Messages from the worker to the host.
 const (
 	TypeHello    Type = "hello"    // Protocol, Engine, EngineVersion, Lockdown

@@ -39,6 +39,11 @@ type Boot struct {
 	// itself whether a worker computes. It spares a system call that wakes
 	// the host for nothing.
 	Lazy bool `json:"lazy,omitempty"`
+	// Compile makes this worker one that says what later workers can start
+	// from, in a cache message, and ends: it never sees a program. Cached
+	// says that a cache message comes before anything else.
+	Compile bool `json:"compile,omitempty"`
+	Cached  bool `json:"cached,omitempty"`
 	// MaxFrame bounds a frame in bytes, both ways.
 	MaxFrame int `json:"max_frame"`
 }

@@ -83,7 +83,28 @@ func (w *worker) main(boot Boot) int {
 	}, nil); err != nil {
 		fail(exitPipe, err)
 	}
-	w.engine, err = quickjs.New(quickjs.Config{HeapLimit: boot.Heap, StackLimit: boot.Stack})
+	if boot.Compile {
+		code, err := quickjs.Compile()
+		if err != nil {
+			fail(exitBoot, err)
+		}
+		if err := w.out.Write(&wire.Header{Type: wire.TypeCache}, code); err != nil {
+			fail(exitPipe, err)
+		}
+		return exitOK
+	}
+	cfg := quickjs.Config{HeapLimit: boot.Heap, StackLimit: boot.Stack}
+	if boot.Cached {
+		h, body, err := w.in.next(-1)
+		if err != nil {
+			fail(exitPipe, fmt.Errorf("waiting for the cache: %w", err))
+		}
+		if h.Type != wire.TypeCache {
+			fail(exitProtocol, fmt.Errorf("%s where the cache was due", h.Type))
+		}
+		cfg.Bytecode = body
+	}
+	w.engine, err = quickjs.New(cfg)
 	if err != nil {
 		fail(exitBoot, fmt.Errorf("starting the engine: %w", err))
 	}

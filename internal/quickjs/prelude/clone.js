@@ -1,6 +1,6 @@
 // structuredClone, by the HTML standard's algorithm, for what exists here.
-// Natives, optional: N.isProxy is not needed; N.proxyTarget(v) → not undefined
-// for a Proxy, which cannot be cloned.
+// Natives, optional: N.proxyTarget(v) → not undefined for a Proxy, which cannot
+// be cloned; without it a Proxy is cloned as what it shows.
 (function (P, N) {
   "use strict";
   const { ObjectDefineProperty, ObjectGetOwnPropertyDescriptor, ObjectHasOwn, MapPrototypeGet, MapPrototypeSet, define, list } = P;

@@ -6,7 +6,6 @@
   "use strict";
   const { define, defineHidden, list, peek, JSONParse, JSONStringify, ArrayIsArray, ArrayPrototypePush: push, ObjectDefineProperty, ObjectSetPrototypeOf, StringPrototypeIndexOf: indexOf, StringPrototypeSlice: slice, MapPrototypeGet, MapPrototypeSet, MapPrototypeDelete, Promise: Promise_, Error: Error_, Proxy: Proxy_ } = P;
   const global = P.globalThis;
-  const then = P.PromisePrototypeThen;
   const own = P.ObjectHasOwn;
   const isObject = (v) => v !== null && (typeof v === "object" || typeof v === "function");
   const str = (v) => (typeof v === "symbol" ? P.SymbolPrototypeToString(v) : P.String(v));
@@ -96,7 +95,7 @@
   };
 
   // --- Calls ---
-  const request = (kind, server, name, body, timeout, raw) => N.call(kind, server, name, body, timeout, raw, new Error_().stack);
+  const request = (kind, server, name, body, timeout, raw) => N.call(kind, server, name, body, timeout, raw);
   const fail = (reject, at, e) => reject(hostError(e.code, e.message, at, ObjectSetPrototypeOf(e, null)));
   const parsed = (text) => {
     let i = 0;
@@ -217,10 +216,15 @@
       N.uncaught(e);
     }
   };
-  const resolved = P.PromiseResolve();
   const queueMicrotask = (callback) => {
     if (typeof callback !== "function") throw new P.TypeError("queueMicrotask needs a function, not " + typeof callback);
-    then(resolved, () => guarded(callback));
+    later(callback);
+  };
+  // The captured then would not do: it asks the promise's constructor for its
+  // species.
+  const later = async (callback) => {
+    await undefined;
+    guarded(callback);
   };
 
   // --- parallel ---
@@ -240,35 +244,22 @@
       let next = 0, done = 0, failed = false;
       const finish = () => resolve(P.array(results));
       if (n === 0) return finish();
-      const one = () => {
-        if (next >= n || failed) return;
-        const i = next++;
-        const ended = () => {
-          if (++done === n) finish();
-          else one();
-        };
-        let p;
-        try {
-          p = P.PromiseResolve(typeof all[i] === "function" ? all[i]() : all[i]);
-        } catch (e) {
-          p = P.PromiseReject(e);
-        }
-        then(
-          p,
-          (value) => {
+      const one = async () => {
+        while (next < n && !failed) {
+          const i = next++;
+          const t = all[i];
+          try {
+            const value = await (typeof t === "function" ? t() : t);
             results[i] = settling ? { status: "fulfilled", value } : value;
-            ended();
-          },
-          (reason) => {
-            if (settling) {
-              results[i] = { status: "rejected", reason };
-              ended();
-            } else {
+          } catch (reason) {
+            if (!settling) {
               failed = true;
-              reject(reason);
+              return reject(reason);
             }
-          },
-        );
+            results[i] = { status: "rejected", reason };
+          }
+          if (++done === n) finish();
+        }
       };
       const width = asked >= 1 ? P.MathMin(P.MathFloor(asked), n) : P.MathMin(N.concurrency() || n, n);
       for (let i = 0; i < width; i++) one();

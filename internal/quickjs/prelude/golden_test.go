@@ -63,6 +63,14 @@ func readGolden(t testing.TB, name string) []golden {
 		}
 	}
 	flush()
+	if raceEnabled && !*update {
+		// The engine is some 45 times slower then, and has no goroutines.
+		some := all[:0]
+		for i := 0; i < len(all); i += 8 {
+			some = append(some, all[i])
+		}
+		all = some
+	}
 	if len(all) == 0 {
 		t.Fatalf("testdata/%s has no cases", name)
 	}

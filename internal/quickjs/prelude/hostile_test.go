@@ -110,7 +110,7 @@ func TestGoldenHostile(t *testing.T) {
 					cases = append(cases, c)
 				}
 			}
-			if len(cases) < 100 {
+			if len(cases) < 100 && !raceEnabled {
 				t.Fatalf("only %d cases are left", len(cases))
 			}
 			var values []string

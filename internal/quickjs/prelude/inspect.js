@@ -1,6 +1,7 @@
 // console formatting by the rules of Node's util.inspect and util.format
 // (compact 3, break at 80). Differences: no getter and no custom inspection
-// function of the program is ever called, and output and work are bounded.
+// function of the program is ever called, and output and work are bounded. The
+// layout follows lib/internal/util/inspect.js of Node.js (MIT licence).
 //
 // inspect(value, { depth = 2, showHidden, budget }) → string
 // format(args, max) → string of at most max+1 UTF-16 units: longer than max

@@ -219,7 +219,7 @@
     r.compactRounding = r.notation === "compact" && !sig && !fractions;
     if (minF === undefined) minF = maxF === undefined ? minDefault : MathMin(minDefault, maxF);
     if (maxF === undefined) maxF = MathMax(maxDefault, minF);
-    if (minF > maxF) throw new RangeError("maximumFractionDigits value is out of range: it is less than minimumFractionDigits");
+    if (minF > maxF && !sig) throw new RangeError("maximumFractionDigits value is out of range: it is less than minimumFractionDigits");
     r.minimumFractionDigits = minF;
     r.maximumFractionDigits = maxF;
   };
@@ -255,8 +255,8 @@
       r.unitCells = unitShape(unit);
     }
     r.notation = option(what, o, "notation", words("standard scientific engineering compact"), "standard");
-    const d = r.style === "currency" && r.notation === "standard" ? (CURRENCY_DIGITS[r.currency] === undefined ? 2 : +CURRENCY_DIGITS[r.currency][1]) : 0;
-    setDigits(what, r, o, d, r.style === "currency" && r.notation === "standard" ? d : r.style === "percent" || r.notation === "compact" ? 0 : 3);
+    const d = r.style === "currency" ? (CURRENCY_DIGITS[r.currency] === undefined ? 2 : +CURRENCY_DIGITS[r.currency][1]) : 0;
+    setDigits(what, r, o, d, r.style === "currency" ? d : r.style === "percent" ? 0 : 3);
     r.compactDisplay = option(what, o, "compactDisplay", words("short long"), "short");
     let g = o.useGrouping;
     if (g === undefined) g = r.notation === "compact" ? "min2" : "auto";
@@ -319,7 +319,7 @@
         part(body, "fraction", g.fraction);
       }
       if (r.notation === "compact" && exponent > 0) {
-        const long = r.compactDisplay === "long";
+        const long = r.compactDisplay === "long" && r.style !== "currency";
         if (long) part(body, "literal", " ");
         part(body, "compact", (long ? LONG_SUFFIXES : SUFFIXES)[exponent / 3]);
       } else if (r.notation === "scientific" || r.notation === "engineering") {
@@ -595,7 +595,7 @@
     const hasTime = hour || minute || second || r.fractionalSecondDigits;
     if (hasTime) {
       const at = r.timeStyle ? r.dateStyle === "full" || r.dateStyle === "long" : month === "long";
-      if (hasDate || eraName !== undefined) literal(weekday && !day && !month && !year ? " " : at ? " at " : ", ");
+      if (hasDate || eraName !== undefined) literal(weekday && !day && !month && !year && r.hourCycle !== "h23" && !timeZoneName ? " " : at ? " at " : ", ");
       const h12 = r.hourCycle === "h12" || r.hourCycle === "h11";
       if (hour) {
         const h = r.hourCycle === "h12" ? f.hour % 12 || 12 : r.hourCycle === "h11" ? f.hour % 12 : r.hourCycle === "h24" ? f.hour || 24 : f.hour;
@@ -843,8 +843,34 @@
     for (let i = 0; i < n; i++) if (a[i] !== b[i]) return a[i] < b[i] ? -1 : 1;
     return a.length === b.length ? 0 : a.length < b.length ? -1 : 1;
   };
+  const WEIGHTS = list();
+  for (let c = 0; c < 128; c++) WEIGHTS[c] = weight(c);
+  // The same for what is nearly everything: ASCII text and no options.
+  // undefined where a character needs more thought.
+  const compareASCII = (a, b) => {
+    const n = MathMin(a.length, b.length);
+    let cases = 0;
+    for (let i = 0; i < n; i++) {
+      const x = StringPrototypeCharCodeAt(a, i);
+      const y = StringPrototypeCharCodeAt(b, i);
+      if (x >= 128 || y >= 128) return undefined;
+      const v = WEIGHTS[x];
+      const w = WEIGHTS[y];
+      if (v < 0 || w < 0) return undefined;
+      if (v !== w) return v < w ? -1 : 1;
+      if (x !== y && cases === 0) cases = x < y ? 1 : -1;
+    }
+    if (a.length === b.length) return cases;
+    const next = StringPrototypeCharCodeAt(a.length > n ? a : b, n);
+    if (next >= 128 || WEIGHTS[next] < 0) return undefined;
+    return a.length > n ? 1 : -1;
+  };
   const compare = (r, a, b) => {
     if (a === b) return 0;
+    if (!r.numeric && !r.ignorePunctuation && r.sensitivity === "variant" && r.caseFirst !== "upper") {
+      const d = compareASCII(a, b);
+      if (d !== undefined) return d;
+    }
     const x = keyOf(a, r.numeric, r.ignorePunctuation);
     const y = keyOf(b, r.numeric, r.ignorePunctuation);
     let d = compareLists(x.primary, y.primary);

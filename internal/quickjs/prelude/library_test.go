@@ -199,7 +199,7 @@ func TestClone(t *testing.T) {
 		{"null prototype", "Object.assign(Object.create(null), { a: 1 })", "twice(v)", "{ a: 1 }", true},
 		{"proto key", "JSON.parse('{\"__proto__\":{\"x\":1}}')", "twice(v)", "{ ['__proto__']: { x: 1 } }", true},
 		{"symbol keys", "({ [Symbol('s')]: 1, a: 2 })", "twice(v)", "{ a: 2 }", true},
-		{"deep", "(() => { let v = null; for (let i = 0; i < 100000; i++) v = [v]; return v; })()", "(() => { let n = 0; for (let c = structuredClone(v); c !== null; c = c[0]) n++; return n; })()", "100000", true},
+		{"deep", "(() => { let v = null; for (let i = 0; i < 20000; i++) v = [v]; return v; })()", "(() => { let n = 0; for (let c = structuredClone(v); c !== null; c = c[0]) n++; return n; })()", "20000", true},
 		{"function", "function f() { return 1; }", "thrown(() => structuredClone(v))", "DataCloneError: function f() { return 1; } could not be cloned", true},
 		{"function inside", "({ a: [() => 1] })", "thrown(() => structuredClone(v))", "DataCloneError: () => 1 could not be cloned", true},
 		{"symbol", "Symbol('s')", "thrown(() => structuredClone(v))", "DataCloneError: Symbol(s) could not be cloned", true},
@@ -253,7 +253,7 @@ func TestValues(t *testing.T) {
 		{"error", "(() => { const e = new Error('x'); e.cause = e; return { e }; })()", "findCycle(v)", ".e.cause", true},
 		{"hidden cause", "(() => { const o = {}; o.e = new Error('x', { cause: o }); return o; })()", "findCycle(v)", ".e.cause", true},
 		{"getters are not called", "({ get a() { throw 1; } })", "findCycle(v)", "undefined", true},
-		{"deep without end", "(() => { let v = {}; const top = v; for (let i = 0; i < 50000; i++) v = v.n = {}; v.n = top; return top; })()", "findCycle(v).length", "1001", true},
+		{"deep without end", "(() => { let v = {}; const top = v; for (let i = 0; i < 10000; i++) v = v.n = {}; v.n = top; return top; })()", "findCycle(v).length", "1001", true},
 	})
 }
 
@@ -261,14 +261,14 @@ func TestValues(t *testing.T) {
 // large, long or wrong.
 func TestInspectBounds(t *testing.T) {
 	runChecks(t, "inspect", "const { format } = L.inspect;", poison, []check{
-		{"huge array", "new Array(1e6).fill(7)", "inspect(v).length < 1000", "true", true},
-		{"huge string", "'x'.repeat(1e6)", "inspect(v).length + ' ' + inspect([v]).length", "10028 10034", true},
+		{"huge array", "new Array(2e5).fill(7)", "inspect(v).length < 1000", "true", true},
+		{"huge string", "'x'.repeat(2e5)", "inspect(v).length + ' ' + inspect([v]).length", "10028 10034", true},
 		{"many properties", "(() => { const o = {}; for (let i = 0; i < 20000; i++) o['key' + i] = i; return o; })()", "inspect(v, { budget: 500 }).length < 2000", "true", true},
 		{"wide and deep", "(() => { const leaf = new Array(100).fill('abcdefgh'); const mid = new Array(100).fill(leaf); return new Array(100).fill(mid); })()", "format([v], 5000).length", "5001", true},
 		{"format is cut", "['x'.repeat(1000), 'y'.repeat(1000)]", "format(v, 100).length + ' ' + format(v, 2001).length + ' ' + format(v, 2000).length", "101 2001 2001", true},
 		{"format not cut", "['abc']", "format(v, 3) + format(v, 2).length", "abc3", true},
 		{"nothing fits", "['abc', 1]", "format(v, 0).length", "1", true},
-		{"format of many", "new Array(100000).fill({ a: 1 })", "format(v, 1000).length", "1001", true},
+		{"format of many", "new Array(20000).fill({ a: 1 })", "format(v, 1000).length", "1001", true},
 		{"huge BigInt", "1n << 1000000n", "inspect(v).length < 5000", "true", true},
 		{"negative BigInt", "-(1n << 100000n)", "inspect(v).length < 5000", "true", true},
 		{"sparse", "(() => { const a = []; a[4294967290] = 1; return a; })()", "inspect(v)", "[ <4294967290 empty items>, 1 ]", true},
@@ -285,7 +285,7 @@ func TestInspectBounds(t *testing.T) {
 		{"proxy as prototype", "Object.create(new Proxy({}, { getPrototypeOf() { throw 1; }, getOwnPropertyDescriptor() { throw 1; }, get() { throw 1; } }))", "inspect(v)", "[Object: inspection failed]", true},
 		{"prototype grows for ever", "(() => { const h = { getPrototypeOf: () => new Proxy({}, h) }; return Object.create(new Proxy({}, h)); })()", "inspect(v).length < 500", "true", true},
 		{"detached", "(() => { const u = new Uint8Array(4); const b = u.buffer; b.transfer(); return [b, u, new DataView(new ArrayBuffer(1))]; })()", "inspect(v[0]) + inspect(v[1])", "ArrayBuffer { (detached), byteLength: 0 }Uint8Array(0) []", false},
-		{"a key of a megabyte", "({ ['k'.repeat(1e6)]: 1 })", "inspect(v).length < 20000", "true", true},
+		{"a key of a megabyte", "({ ['k'.repeat(2e5)]: 1 })", "inspect(v).length < 20000", "true", true},
 		{"circular in format", "(() => { const a = []; a.push(a); return [a, '%s', a]; })()", "format(v)", "<ref *1> [ [Circular *1] ] %s <ref *1> [ [Circular *1] ]", true},
 		{"toString is not called", "({ toString() { throw 1; }, valueOf() { throw 1; } })", "format(['%s %d %i', v, v, v])", "{ toString: [Function: toString], valueOf: [Function: valueOf] } NaN NaN", true},
 		{"revoked", "(() => { const r = Proxy.revocable([], {}); r.revoke(); return r.proxy; })()", "inspect([v])", "[ <Revoked Proxy> ]", true},

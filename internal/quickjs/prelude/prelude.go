@@ -3,9 +3,8 @@
 //
 // Each file is one function expression that takes what it needs as arguments
 // and returns what it offers, so it can be compiled late, in a realm that a
-// hostile program has tampered with. The package knows the release of the engine
-// that its bytecode is for, but not how the engine is driven, and nothing of
-// hosts, programs or limits.
+// hostile program has tampered with. The package does not know how the engine is
+// driven, and nothing of hosts, programs or limits.
 package prelude
 
 import _ "embed"

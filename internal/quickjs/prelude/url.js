@@ -129,7 +129,7 @@
   // Hosts. A host is a string; failure is undefined.
 
   const forbiddenHost = /[\x00\t\n\r #/:<>?@[\\\]^|]/;
-  const forbiddenDomain = /[\x00-\x20"#%/:<>?@[\\\]^`{|}\x7f]/;
+  const forbiddenDomain = /[\x00-\x20#%/:<>?@[\\\]^|\x7f]/;
   const ascii = /^[\x00-\x7f]*$/;
 
   const punycode = (label) => {
