@@ -69,7 +69,7 @@ func (x *execution) serve(h *wire.Header, body []byte, begun time.Time, timeout 
 	record := CallRecord{Millis: millis(time.Since(begun)), OK: true, BytesIn: len(value.JSON)}
 	if fail != nil {
 		record.OK, record.Code, record.BytesIn = false, fail.Code, len(fail.Result)
-	} else if value.MCP && toolFailed(value.JSON) {
+	} else if value.MCP && h.Kind == wire.KindTool && toolFailed(value.JSON) {
 		record.OK, record.Code = false, ToolError
 	}
 	x.mu.Lock()
@@ -193,8 +193,9 @@ func firstByte(body []byte) int {
 
 func askResource(ctx context.Context, r ResourceHost, h *wire.Header) (Value, error) {
 	if h.Kind == wire.KindResourceRead {
+		// The worker maps a ReadResourceResult, as it does a tool's result.
 		raw, err := r.ReadResource(ctx, h.Server, h.Name)
-		return Value{JSON: raw}, err
+		return Value{JSON: raw, MCP: true}, err
 	}
 	raw, err := r.ListResources(ctx, h.Server)
 	return Value{JSON: raw}, err

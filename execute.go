@@ -222,6 +222,9 @@ func (x *execution) finish() {
 // receive reads what the worker says until the execution has ended.
 func (x *execution) receive() *Error {
 	deadline, set := x.health, true
+	if wall := x.begin.Add(x.limits.Wall); wall.Before(deadline) {
+		deadline = wall
+	}
 	for {
 		var h *wire.Header
 		var body []byte
@@ -264,9 +267,6 @@ func (x *execution) check(now time.Time) (time.Time, *Error) {
 		x.retry = true
 		return time.Time{}, x.kill(fmt.Errorf("it did not start the program within %v", x.r.health))
 	}
-	if !x.alive && x.ctx.Err() == nil {
-		return x.health, nil
-	}
 	next := now.Add(time.Hour)
 	if x.ending == nil {
 		wall, running := x.wall(now)
@@ -294,6 +294,9 @@ func (x *execution) check(now time.Time) (time.Time, *Error) {
 				if at := now.Add(max(x.limits.CPU-used, time.Millisecond)); at.Before(next) {
 					next = at
 				}
+			}
+			if !x.alive && x.health.Before(next) {
+				next = x.health
 			}
 			return next, nil
 		}
