@@ -187,7 +187,7 @@ func (x *execution) send(source string) error {
 		return fmt.Errorf("reading randomness: %w", err)
 	}
 	l := &x.limits
-	return x.w.Send(&wire.Header{
+	return x.w.Execute(&wire.Header{
 		Type: wire.TypeExecute, ID: x.id, Seed: seed, Catalog: version,
 		Limits: &wire.Limits{
 			CPU: l.CPU.Milliseconds(), Heap: l.Heap, Stack: x.r.stack, Program: int64(l.Program), Result: int64(l.Result),

@@ -50,6 +50,7 @@ type Worker struct {
 	catalog    string
 	nextHeap   int64
 	nextStack  int64
+	resetSent  bool // the worker will arm the next isolate unasked
 }
 
 func newWorker(l *Launcher, proc *os.Process, stdin, stdout, stderr *os.File) *Worker {
@@ -319,18 +320,31 @@ func (w *Worker) expect(ctx context.Context, want wire.Type) (*wire.Header, []by
 // SetNext sets the limits of the isolate that the next Reset arms.
 func (w *Worker) SetNext(heap, stack int64) { w.nextHeap, w.nextStack = heap, stack }
 
-// Reset asks the worker to destroy its isolate and arm the next, and returns
-// when it has. After an error the worker is of no further use.
+// Execute sends a program, and behind it the request to arm the next isolate
+// once it is done: the worker then need not be woken for that.
+func (w *Worker) Execute(h *wire.Header, program []byte) error {
+	w.resetSent = true
+	return w.writer.WriteBoth(h, program, w.resetMessage())
+}
+
+func (w *Worker) resetMessage() *wire.Header {
+	return &wire.Header{Type: wire.TypeReset, Limits: &wire.Limits{Heap: w.nextHeap, Stack: w.nextStack}}
+}
+
+// Reset has the worker destroy its isolate and arm the next, and returns when
+// it has. After an error the worker is of no further use.
 func (w *Worker) Reset(ctx context.Context) error {
 	w.SetBodyLimit(noBody)
 	defer w.wakeOn(ctx)()
-	if deadline, ok := ctx.Deadline(); ok {
-		w.SetSendDeadline(deadline)
-		defer w.SetSendDeadline(time.Time{})
+	if !w.resetSent {
+		if deadline, ok := ctx.Deadline(); ok {
+			w.SetSendDeadline(deadline)
+			defer w.SetSendDeadline(time.Time{})
+		}
+		if err := w.Send(w.resetMessage(), nil); err != nil {
+			return err
+		}
 	}
-	err := w.Send(&wire.Header{Type: wire.TypeReset, Limits: &wire.Limits{Heap: w.nextHeap, Stack: w.nextStack}}, nil)
-	if err != nil {
-		return err
-	}
+	w.resetSent = false
 	return w.awaitArmed(ctx, w.generation+1)
 }

@@ -238,7 +238,11 @@ func (w *Writer) Flush() error {
 }
 
 // Write writes one frame. It returns when all of it is in the pipe.
-func (w *Writer) Write(h *Header, body []byte) error {
+func (w *Writer) Write(h *Header, body []byte) error { return w.WriteBoth(h, body, nil) }
+
+// WriteBoth writes a frame and right behind it one without a body, in one
+// system call where they are small.
+func (w *Writer) WriteBoth(h *Header, body []byte, behind *Header) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
@@ -251,9 +255,15 @@ func (w *Writer) Write(h *Header, body []byte) error {
 	if total := len(buf) - w.queued - 4 + len(body); total > w.max {
 		return fmt.Errorf("%w: %s message of %d bytes, at most %d are allowed", ErrFrameTooLarge, h.Type, total, w.max)
 	}
-	if len(body) > 0 && len(buf)+len(body) <= coalesce {
+	if len(buf)+len(body) <= coalesce {
 		buf = append(buf, body...)
 		body = nil
+		if behind != nil {
+			if buf, err = AppendFrame(buf, behind, 0); err != nil {
+				return err
+			}
+			behind = nil
+		}
 	}
 	if cap(buf) <= 4*coalesce {
 		w.buf = buf
@@ -262,9 +272,17 @@ func (w *Writer) Write(h *Header, body []byte) error {
 		return err
 	}
 	if len(body) > 0 {
-		return w.out(body, h.Type)
+		if err := w.out(body, h.Type); err != nil {
+			return err
+		}
 	}
-	return nil
+	if behind == nil {
+		return nil
+	}
+	if buf, err = AppendFrame(w.buf[:0], behind, 0); err != nil {
+		return err
+	}
+	return w.out(buf, behind.Type)
 }
 
 func (w *Writer) out(b []byte, t Type) error {

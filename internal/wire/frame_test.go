@@ -198,6 +198,44 @@ func TestWriterRefusesAndGoesOn(t *testing.T) {
 	}
 }
 
+// TestTogether: what is queued comes first, what goes behind comes last,
+// however large the frame between them is.
+func TestTogether(t *testing.T) {
+	for _, size := range []int{0, 1, 100, 31 << 10, 32 << 10, 1 << 20} {
+		var out bytes.Buffer
+		w := wire.NewWriter(&out, 0)
+		if err := w.Queue(&wire.Header{Type: wire.TypeStarted, ID: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if out.Len() > 0 {
+			t.Fatal("a queued frame was written")
+		}
+		if err := w.WriteBoth(&wire.Header{Type: wire.TypeDone, ID: 2}, bytes.Repeat([]byte("1"), size), &wire.Header{Type: wire.TypeArmed, ID: 3}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		r := wire.NewReader(&out, 0)
+		for id := uint64(1); id <= 3; id++ {
+			h, body, err := r.Next()
+			if err != nil || h.ID != id || (id == 2) != (len(body) > 0) && size > 0 {
+				t.Errorf("size %d: frame %d is %+v with %d bytes, %v", size, id, h, len(body), err)
+			}
+		}
+		if _, _, err := r.Next(); err != io.EOF {
+			t.Errorf("size %d: more than three frames: %v", size, err)
+		}
+		// What was queued is written by Flush, too.
+		if err := errors.Join(w.Queue(&wire.Header{Type: wire.TypeStarted, ID: 9}), w.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if h, _, err := wire.NewReader(&out, 0).Next(); err != nil || h.ID != 9 {
+			t.Errorf("flushed: %+v, %v", h, err)
+		}
+	}
+}
+
 func TestWriterErrorStays(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -60,6 +60,8 @@ type worker struct {
 
 	running uint64 // the execution under way, 0: none
 	lazy    bool   // started may go out with what follows it
+
+	next *wire.Header // a reset that came while a program runs
 }
 
 func (w *worker) main(boot Boot) int {
@@ -204,7 +206,12 @@ func (w *worker) execute(h *wire.Header, body []byte) error {
 	if err != nil {
 		return err
 	}
-	return w.done(h.ID, out)
+	if err := w.done(h.ID, out); err != nil || w.next == nil {
+		return err
+	}
+	reset := w.next
+	w.next = nil
+	return w.reset(reset)
 }
 
 func (w *worker) done(id uint64, out quickjs.Outcome) error {
@@ -308,7 +315,10 @@ func (p *port) event(h *wire.Header, body []byte) (quickjs.Event, bool, error) {
 		return quickjs.Event{Call: h.Call, Form: h.Form, Body: body, Error: h.Error}, h.ID == p.running, nil
 	case wire.TypeCancel:
 		return quickjs.Event{Cancel: true, Reason: h.Reason}, h.ID == p.running, nil
-	case wire.TypeExecute, wire.TypeReset:
+	case wire.TypeReset:
+		p.next = h
+		return quickjs.Event{}, false, nil
+	case wire.TypeExecute:
 		return quickjs.Event{}, false, &wire.ViolationError{Reason: string(h.Type) + " while a program runs"}
 	case wire.TypeCatalog:
 		return quickjs.Event{}, false, (*worker)(p).setCatalog(h, body)

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/autoclave-run/autoclave"
+	"github.com/autoclave-run/autoclave/internal/catalog"
+	"github.com/autoclave-run/autoclave/internal/config"
+	"github.com/autoclave-run/autoclave/internal/dispatch"
+	"github.com/autoclave-run/autoclave/internal/gateway"
+	"github.com/autoclave-run/autoclave/internal/upstream"
+)
+
+func newServe(g *global) *cobra.Command {
+	var from configFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Be an MCP server with two tools, search and execute, over all of yours",
+		Long: `Be an MCP server over standard input and output, with two tools: search finds the
+tools of the configured MCP servers, execute runs a program that calls them.
+
+The servers are those of autoclave.toml in the working directory, else those of
+.mcp.json. The log goes to standard error.
+
+It ends when its standard input ends, or at SIGTERM or an interrupt; a second
+signal ends it at once.`,
+		Example: `  autoclave serve
+  autoclave serve --mcp-config ~/.config/Claude/claude_desktop_config.json
+
+  # In the configuration of a client:
+  { "mcpServers": { "autoclave": { "command": "autoclave", "args": ["serve", "--config", "/home/me/autoclave.toml"] } } }`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, g, &from) },
+	}
+	from.add(cmd)
+	return cmd
+}
+
+func serve(cmd *cobra.Command, g *global, from *configFlags) error {
+	ctx, logger := cmd.Context(), g.logger(cmd.ErrOrStderr())
+	// A client that is gone must be an error of a write, not the end of this
+	// process: its servers and workers are to be ended in order. What is
+	// handled here, unlike what is ignored, servers do not inherit.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	defer signal.Stop(broken)
+
+	cfg, err := from.load(logger)
+	if err != nil {
+		return err
+	}
+	ups, err := openUpstreams(ctx, cfg, logger)
+	if err != nil {
+		return err
+	}
+	defer closeWithin(ups.set.Close, serversTime)
+	cfg.Runtime.Logger = logger
+	rt, err := autoclave.Open(ctx, cfg.Runtime)
+	if err != nil {
+		return err
+	}
+	defer closeWithin(rt.Close, closeTime)
+	dispatcher, err := dispatch.New(dispatch.Config{Upstreams: ups.set, Logger: logger})
+	if err != nil {
+		return err
+	}
+	gw, err := gateway.New(gateway.Config{
+		Runtime: rt, Limits: cfg.Runtime.Limits, Stash: cfg.Stash,
+		NewHost: func(c gateway.Caller) (autoclave.Host, error) { return askingHost{dispatcher, asker{c.Client}}, nil },
+		Catalog: ups.catalog, Ready: ups.ready,
+		Version: version(), Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	defer closeWithin(gw.Close, closeTime)
+	return gw.Serve(ctx, &gateway.StdioTransport{
+		In: readCloser(cmd.InOrStdin()), Out: writeCloser{cmd.OutOrStdout()}, Logger: logger,
+	})
+}
+
+// askingHost lets an upstream turn to the client while it works on a call.
+type askingHost struct {
+	*dispatch.Dispatcher
+	asker asker
+}
+
+func (h askingHost) CallTool(ctx context.Context, c autoclave.ToolCall) (autoclave.Value, error) {
+	return h.Dispatcher.CallTool(upstream.WithAsker(ctx, h.asker), c)
+}
+
+func (h askingHost) ReadResource(ctx context.Context, server, uri string) (json.RawMessage, error) {
+	return h.Dispatcher.ReadResource(upstream.WithAsker(ctx, h.asker), server, uri)
+}
+
+// asker is a client as upstreams know one: an upstream.Asker and Listener.
+type asker struct{ gateway.Client }
+
+func (a asker) Progress(server, tool string, p upstream.Progress) {
+	a.CallProgress(server, tool, p.Done, p.Total, p.Message)
+}
+
+// Log does nothing: what a server logs is in our log.
+func (asker) Log(string, upstream.LogMessage) {}
+
+// How long what is being closed has to end by itself. Clients that closed the
+// input kill after two seconds, so servers have less than their configuration
+// may give them.
+const (
+	closeTime   = 700 * time.Millisecond
+	serversTime = 1500 * time.Millisecond
+)
+
+func closeWithin(f func(context.Context) error, d time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	_ = f(ctx)
+}
+
+func readCloser(r io.Reader) io.ReadCloser {
+	if rc, ok := r.(io.ReadCloser); ok {
+		return rc
+	}
+	return io.NopCloser(r)
+}
+
+// writeCloser closes what it writes to, where that can be closed.
+type writeCloser struct{ io.Writer }
+
+func (w writeCloser) Close() error {
+	if c, ok := w.Writer.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// configFlags say where the configuration is.
+type configFlags struct{ config, mcp string }
+
+func (f *configFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.config, "config", "", "read this autoclave.toml (default: the one in the working directory, else .mcp.json)")
+	fs.StringVar(&f.mcp, "mcp-config", "", "take the servers from a file of another client: .mcp.json, claude_desktop_config.json, …")
+	cmd.MarkFlagsMutuallyExclusive("config", "mcp-config")
+	_ = cmd.MarkFlagFilename("config", "toml")
+	_ = cmd.MarkFlagFilename("mcp-config", "json")
+}
+
+// supported are the features of the configuration that serve has.
+var supported = []config.Feature{
+	config.FeatureStash, config.FeatureDescriptions,
+	config.FeatureRemote, config.FeatureBreaker, config.FeatureRestart, config.FeatureRefresh,
+}
+
+// load reads the configuration, and refuses one that asks for what is not
+// there.
+func (f *configFlags) load(logger *slog.Logger) (*config.Config, error) {
+	cfg, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range cfg.Warnings {
+		logger.Warn("the configuration: " + w)
+	}
+	if missing := cfg.Unsupported(supported...); len(missing) > 0 {
+		return nil, errors.New(strings.Join(missing, "\n"))
+	}
+	return cfg, nil
+}
+
+func (f *configFlags) read() (*config.Config, error) {
+	switch {
+	case f.mcp != "":
+		return config.LoadMCP(f.mcp)
+	case f.config != "":
+		return config.Load(f.config)
+	}
+	path, err := config.Find(".")
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(path)
+}
+
+// upstreams are the configured servers, and what they offer.
+type upstreams struct {
+	set     *upstream.Set
+	servers []config.Server
+
+	mu      sync.Mutex
+	version uint64 // of the set when made was made
+	made    *catalog.Catalog
+}
+
+// openUpstreams begins to connect the servers of cfg.
+func openUpstreams(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*upstreams, error) {
+	u := &upstreams{servers: cfg.Enabled()}
+	var cfgs []upstream.Config
+	for _, s := range u.servers {
+		c := s.Config
+		c.Logger = logger
+		cfgs = append(cfgs, c)
+	}
+	var err error
+	if u.set, err = upstream.OpenSet(ctx, cfgs); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// ready waits until each server has come up or has failed.
+func (u *upstreams) ready(ctx context.Context) {
+	_ = u.set.Wait(ctx) // the only error is that of ctx
+}
+
+// catalog returns what the servers offer now.
+func (u *upstreams) catalog() *catalog.Catalog {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	// The version first: what changes after it is in the next one.
+	version := u.set.Version()
+	if u.made != nil && u.version == version {
+		return u.made
+	}
+	members := map[string]upstream.Member{}
+	for _, m := range u.set.Members() {
+		members[m.Name] = m
+	}
+	var servers []catalog.Server
+	for _, s := range u.servers {
+		servers = append(servers, describeServer(s, members[s.Name]))
+	}
+	u.version, u.made = version, catalog.New(servers)
+	return u.made
+}
+
+func describeServer(s config.Server, m upstream.Member) catalog.Server {
+	out := catalog.Server{Name: s.Name, Description: s.Description, Version: m.Info.Version, Problem: problem(m)}
+	for _, text := range []string{m.Info.Instructions, m.Info.Title, m.Info.Name} {
+		if out.Description == "" {
+			out.Description = text
+		}
+	}
+	if out.Problem != "" {
+		return out
+	}
+	for _, t := range m.Tools {
+		a := t.Annotations
+		title := t.Title
+		if title == "" {
+			title = a.Title
+		}
+		out.Tools = append(out.Tools, catalog.Tool{
+			Name: t.Name, Title: title, Description: t.Description, InputSchema: t.InputSchema, OutputSchema: t.OutputSchema,
+			ReadOnly: a.ReadOnlyHint, Idempotent: a.IdempotentHint, Destructive: a.DestructiveHint, OpenWorld: a.OpenWorldHint,
+		})
+	}
+	for _, r := range m.Resources {
+		out.Resources = append(out.Resources, catalog.Resource{URI: r.URI, Name: r.Name, Description: r.Description, MimeType: r.MIMEType})
+	}
+	for _, r := range m.Templates {
+		out.Templates = append(out.Templates, catalog.ResourceTemplate{URITemplate: r.URITemplate, Name: r.Name, Description: r.Description, MimeType: r.MIMEType})
+	}
+	return out
+}
+
+// problem says why a server is missing, for a model: without what the server
+// last wrote to its standard error, which may be anything.
+func problem(m upstream.Member) string {
+	var e *upstream.Error
+	switch {
+	case m.Pending:
+		return "it is still starting"
+	case errors.As(m.Err, &e):
+		return e.Message
+	case m.Err != nil:
+		return m.Err.Error()
+	}
+	return ""
+}
