@@ -58,7 +58,7 @@ func (r *Runtime) execute(ctx context.Context, p Program, host Host, res *Result
 			return r.refused(ctx, err)
 		}
 		res.Usage.Queue = time.Since(begun)
-		x := &execution{r: r, w: lease.Worker(), host: host, limits: limits, ctx: ctx, id: r.nextID.Add(1), res: res}
+		x := &execution{r: r, w: lease.Worker(), host: host, limits: limits, preview: p.Preview, ctx: ctx, id: r.nextID.Add(1), res: res}
 		fail := x.run(p.Source)
 		res.Worker = x.info(lease)
 		if x.lost == nil {
@@ -97,14 +97,15 @@ func (r *Runtime) refused(ctx context.Context, err error) *Error {
 // An execution is one program in one worker. Its receive loop runs on the
 // caller's goroutine; host calls run on their own.
 type execution struct {
-	r      *Runtime
-	w      *process.Worker
-	host   Host
-	events EventHost
-	limits Limits
-	ctx    context.Context
-	id     uint64
-	res    *Result
+	r       *Runtime
+	w       *process.Worker
+	host    Host
+	events  EventHost
+	limits  Limits
+	preview bool
+	ctx     context.Context
+	id      uint64
+	res     *Result
 
 	// The receive loop's own.
 	started  bool
@@ -192,7 +193,7 @@ func (x *execution) send(source string) error {
 		Limits: &wire.Limits{
 			CPU: l.CPU.Milliseconds(), Heap: l.Heap, Stack: x.r.stack, Program: int64(l.Program), Result: int64(l.Result),
 			Arguments: int64(l.Arguments), CallResult: int64(l.CallResult), Calls: int64(l.Calls), Concurrency: int64(l.Concurrency),
-			CallTimeout: l.CallTimeout.Milliseconds(), Logs: int64(l.Logs), Emits: int64(l.Emits),
+			CallTimeout: l.CallTimeout.Milliseconds(), Logs: int64(l.Logs), Emits: int64(l.Emits), Preview: x.preview,
 		},
 	}, []byte(source))
 }

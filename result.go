@@ -15,6 +15,10 @@ type Program struct {
 	Tenant string
 	// Limits may lower what Config allows; zero fields leave it.
 	Limits Limits
+	// Preview makes a value over Limits.Result no failure: the value is then
+	// {"truncated":true,"bytes":…,"preview":"…"}, with the size of its JSON
+	// and how that begins, and a warning says so.
+	Preview bool
 }
 
 // Result is what came of an execution. Its JSON form is stable.

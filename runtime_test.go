@@ -187,6 +187,30 @@ func TestLogsAreCut(t *testing.T) {
 	}
 }
 
+// TestPreview: a value over the limit is cut to JSON that says so, where that
+// is asked for.
+func TestPreview(t *testing.T) {
+	t.Parallel()
+	rt := open(t, autoclave.Config{Limits: autoclave.Limits{Result: 2000}})
+	for _, source := range []string{`"é\"\\\u0001".repeat(5000)`, `Array.from({ length: 5000 }, (_, i) => ({ i }))`} {
+		res, err := rt.Execute(t.Context(), autoclave.Program{Source: source, Preview: true}, patient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Truncated bool
+			Bytes     int
+			Preview   string
+		}
+		if err := json.Unmarshal(res.Value, &got); err != nil || !got.Truncated || got.Bytes < 5000 || len(got.Preview) < 400 || len(res.Value) > 2000 || len(res.Warnings) != 1 {
+			t.Errorf("%v, %.80s… of %d bytes, warnings %q", err, res.Value, len(res.Value), res.Warnings)
+		}
+	}
+	if res, err := rt.Execute(t.Context(), autoclave.Program{Source: `"short"`, Preview: true}, patient); err != nil || string(res.Value) != `"short"` {
+		t.Errorf("a short value became %s, %v", res.Value, err)
+	}
+}
+
 // TestWaitingIsNotComputing: a program that waits for a tool longer than its
 // CPU limit is not charged for it.
 func TestWaitingIsNotComputing(t *testing.T) {

@@ -1,6 +1,8 @@
 package quickjs
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -40,6 +42,8 @@ type execution struct {
 
 	logged, emitted int64
 	progress        int
+
+	truncated string // says that the value was cut
 
 	main      value // the promise of the program's value
 	uncaught  []string
@@ -136,12 +140,12 @@ func (e *Engine) execute() ([]byte, *wire.Error) {
 	if e.promiseState(main) != promiseFulfilled {
 		return nil, e.verdict(e.failure(result))
 	}
-	json := e.call(e.core.encode, result)
+	encoded := e.call(e.core.encode, result)
 	e.free(result)
-	if isException(json) {
+	if isException(encoded) {
 		return nil, e.verdict(e.failure(e.takeException()))
 	}
-	b, ok := e.pinnedText(json)
+	b, ok := e.pinnedText(encoded)
 	if !ok {
 		return nil, e.verdict(e.failure(e.takeException()))
 	}
@@ -149,6 +153,9 @@ func (e *Engine) execute() ([]byte, *wire.Error) {
 		return nil, v
 	}
 	if limit := x.program.Limits.Result; limit > 0 && int64(len(b)) > limit {
+		if x.program.Limits.Preview {
+			return x.preview(b, int(limit)), nil
+		}
 		return nil, &wire.Error{
 			Code:       wire.CodeOutputLimit,
 			Message:    fmt.Sprintf("the result is %d bytes of JSON; the limit is %d", len(b), limit),
@@ -156,6 +163,25 @@ func (e *Engine) execute() ([]byte, *wire.Error) {
 		}
 	}
 	return b, nil
+}
+
+// preview is how a value of too many bytes begins, as JSON within the limit.
+func (x *execution) preview(b []byte, limit int) []byte {
+	type preview struct {
+		Truncated bool   `json:"truncated"`
+		Bytes     int    `json:"bytes"`
+		Preview   string `json:"preview"`
+	}
+	x.truncated = fmt.Sprintf("the result is %d bytes of JSON and the limit is %d: it was cut to a preview", len(b), limit)
+	// In a JSON string each character may take six bytes at the most.
+	for keep := limit; ; keep /= 2 {
+		var out bytes.Buffer
+		enc := json.NewEncoder(&out)
+		enc.SetEscapeHTML(false)
+		if enc.Encode(preview{true, len(b), validUTF8(cutUTF8(b, keep))}) == nil && out.Len() <= limit || keep == 0 {
+			return bytes.TrimSpace(out.Bytes())
+		}
+	}
 }
 
 // verdict is why the execution really ended: a limit that was met comes before
@@ -376,6 +402,9 @@ func (e *Engine) warnings(out *Outcome) []string {
 		return nil
 	}
 	var w []string
+	if x.truncated != "" {
+		w = append(w, x.truncated)
+	}
 	for _, u := range x.uncaught {
 		w = append(w, "uncaught in a timer or microtask: "+u)
 	}

@@ -130,6 +130,9 @@ type Limits struct {
 	CallTimeout int64 `json:"call_timeout_ms,omitempty"`
 	Logs        int64 `json:"logs,omitempty"`
 	Emits       int64 `json:"emits,omitempty"`
+	// Preview asks for the beginning of a value over Result instead of an
+	// error.
+	Preview bool `json:"preview,omitempty"`
 }
 
 // Usage is what the worker says that an execution took. The host measures
