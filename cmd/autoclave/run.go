@@ -73,7 +73,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
 	logger := f.global.logger(stderr)
 	for i := range cfgs {
-		cfgs[i].Logger = logger
+		cfgs[i].Logger, cfgs[i].NoAsking = logger, true
 	}
 	set, err := upstream.OpenSet(ctx, cfgs)
 	if err != nil {

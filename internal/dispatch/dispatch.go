@@ -11,10 +11,12 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
 	autoclave "github.com/autoclave-run/autoclave"
+	"github.com/autoclave-run/autoclave/internal/catalog"
 	"github.com/autoclave-run/autoclave/internal/upstream"
 	"github.com/autoclave-run/autoclave/internal/wire"
 )
@@ -24,25 +26,53 @@ type Config struct {
 	// Upstreams are the servers; it must be set. The set stays its owner's, who
 	// closes it after the last call.
 	Upstreams *upstream.Set
+	// Describe has sentences for the model, by name of the server, in place of
+	// what servers say of themselves.
+	Describe map[string]string
 	// Logger gets one line a call, at Debug. Default: nothing is logged.
 	Logger *slog.Logger
 }
 
-// Dispatcher answers the host calls of any number of executions at once. It is
-// an autoclave.Host, ResourceHost and CatalogHost.
+// Dispatcher answers the host calls of any number of executions at once, and
+// owns the catalog of what can be called. It is an autoclave.Host, ResourceHost
+// and CatalogHost for executions on nobody's behalf; For returns one for those
+// that have a caller.
 type Dispatcher struct {
-	set *upstream.Set
-	log *slog.Logger
+	Host
+	set      *upstream.Set
+	describe map[string]string
+	log      *slog.Logger
 
 	mu   sync.Mutex
 	snap *snapshot
 }
 
+// Client is who sent the program of an execution, as far as an upstream may
+// ask something of it while one of its calls is under way. One that is also an
+// upstream.Listener hears of the progress and the log messages of upstreams.
+type Client = upstream.Asker
+
+// Caller says on whose behalf an execution runs. The zero Caller is nobody.
+type Caller struct {
+	// Client may be nil: then upstreams are refused what they ask.
+	Client Client
+}
+
+// Host answers the host calls of one execution. It holds nothing and need not
+// be closed.
+type Host struct {
+	d      *Dispatcher
+	caller Caller
+}
+
 var (
-	_ autoclave.Host         = (*Dispatcher)(nil)
-	_ autoclave.ResourceHost = (*Dispatcher)(nil)
-	_ autoclave.CatalogHost  = (*Dispatcher)(nil)
+	_ autoclave.Host         = (*Host)(nil)
+	_ autoclave.ResourceHost = (*Host)(nil)
+	_ autoclave.CatalogHost  = (*Host)(nil)
 )
+
+// For returns the host of an execution on behalf of the caller.
+func (d *Dispatcher) For(c Caller) *Host { return &Host{d: d, caller: c} }
 
 // New returns a Dispatcher, or an error that names the field of cfg that is
 // wrong.
@@ -50,7 +80,8 @@ func New(cfg Config) (*Dispatcher, error) {
 	if cfg.Upstreams == nil {
 		return nil, errors.New("dispatch: Config.Upstreams is nil: it must be a set, which may be empty")
 	}
-	d := &Dispatcher{set: cfg.Upstreams, log: cfg.Logger}
+	d := &Dispatcher{set: cfg.Upstreams, describe: maps.Clone(cfg.Describe), log: cfg.Logger}
+	d.Host.d = d
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -64,6 +95,7 @@ const (
 	kindTool         kind = "tool"
 	kindResource     kind = "resource"
 	kindResourceList kind = "resources"
+	kindTemplateList kind = "resource templates"
 )
 
 // hostCall is one host call on its way through.
@@ -76,8 +108,8 @@ type hostCall struct {
 
 // CallTool calls a tool of an upstream. The value is the tool's result as the
 // server wrote it. It implements autoclave.Host.
-func (d *Dispatcher) CallTool(ctx context.Context, c autoclave.ToolCall) (autoclave.Value, error) {
-	raw, err := d.do(ctx, hostCall{kind: kindTool, server: c.Server, name: c.Tool, args: c.Arguments})
+func (h *Host) CallTool(ctx context.Context, c autoclave.ToolCall) (autoclave.Value, error) {
+	raw, err := h.do(ctx, hostCall{kind: kindTool, server: c.Server, name: c.Tool, args: c.Arguments})
 	if err != nil {
 		return autoclave.Value{}, err
 	}
@@ -86,11 +118,11 @@ func (d *Dispatcher) CallTool(ctx context.Context, c autoclave.ToolCall) (autocl
 
 // do is the choke point: nothing that a program does reaches an upstream by
 // another way. Its stages are in the order in which they must stand.
-func (d *Dispatcher) do(ctx context.Context, c hostCall) (json.RawMessage, error) {
-	start := time.Now()
+func (h *Host) do(ctx context.Context, c hostCall) (json.RawMessage, error) {
+	d, start := h.d, time.Now()
 
-	// What is meant: an unknown name ends here, and the server is up.
-	up, tool, err := d.resolve(ctx, c)
+	// What is meant: an unknown name ends here.
+	tool, err := d.resolve(ctx, c)
 
 	// Policy comes here: whether this caller may do this.
 
@@ -105,7 +137,7 @@ func (d *Dispatcher) do(ctx context.Context, c hostCall) (json.RawMessage, error
 	// The call.
 	var raw json.RawMessage
 	if err == nil {
-		raw, err = c.send(ctx, up)
+		raw, err = h.send(ctx, c)
 	}
 	if err == nil {
 		err = checkResult(raw)
@@ -121,26 +153,43 @@ func (d *Dispatcher) do(ctx context.Context, c hostCall) (json.RawMessage, error
 	return raw, err
 }
 
-// resolve finds the upstream, and the tool where a tool is called. The error
-// is a typed one.
-func (d *Dispatcher) resolve(ctx context.Context, c hostCall) (*upstream.Upstream, *upstream.Tool, error) {
+// settleTime is how long a call waits for lists that a server has announced.
+const settleTime = 5 * time.Second
+
+// resolve finds the tool where one is called, and otherwise makes sure that the
+// server is known. It waits for one that is still starting.
+func (d *Dispatcher) resolve(ctx context.Context, c hostCall) (*catalog.Tool, error) {
 	snap := d.snapshot()
-	if _, known := snap.servers[c.server]; !known {
-		return nil, nil, snap.serverNotFound(c)
+	if !snap.servers[c.server] {
+		return nil, snap.serverNotFound(c)
 	}
-	up, err := d.set.Get(ctx, c.server) // waits for one that is still starting
-	if err != nil {
-		return nil, nil, err
+	if _, err := d.set.Get(ctx, c.server); err != nil {
+		return nil, err
 	}
-	if c.kind != kindTool {
-		return up, nil, nil
+	if c.kind == kindResource {
+		return nil, nil
 	}
 	snap = d.snapshot()
-	tool, known := snap.servers[c.server].tools[c.name]
-	if !known {
-		return nil, nil, snap.toolNotFound(c)
+	if c.kind == kindTool {
+		if tool, err := snap.index.Lookup(c.server, c.name); err == nil {
+			return &tool, nil
+		}
 	}
-	return up, tool, nil
+	// It may be in what the server has only just announced.
+	settle, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	if err := d.set.Settle(settle, c.server); err != nil {
+		d.log.Debug("a list is not fresh", "err", err)
+	}
+	snap = d.snapshot()
+	if c.kind != kindTool {
+		return nil, snap.listErrors[c.server]
+	}
+	tool, err := snap.index.Lookup(c.server, c.name)
+	if err != nil {
+		return nil, snap.toolNotFound(c, err)
+	}
+	return &tool, nil
 }
 
 // validate checks what does not need the tool's schema.
@@ -182,23 +231,33 @@ func describeJSON(b json.RawMessage) string {
 	return "empty"
 }
 
-// send hands the call to the upstream.
-func (c hostCall) send(ctx context.Context, up *upstream.Upstream) (json.RawMessage, error) {
+// send hands the call to the upstream, or answers it from the catalog.
+func (h *Host) send(ctx context.Context, c hostCall) (json.RawMessage, error) {
+	d := h.d
+	if h.caller.Client != nil {
+		ctx = upstream.WithAsker(ctx, h.caller.Client)
+	}
 	switch c.kind {
 	case kindTool:
 		args := c.args
 		if len(args) == 0 {
 			args = nil
 		}
-		return up.Call(ctx, c.name, args)
+		return d.set.Call(ctx, c.server, c.name, args)
 	case kindResource:
-		return up.ReadResource(ctx, c.name)
+		return d.set.ReadResource(ctx, c.server, c.name)
 	case kindResourceList:
-		list, err := up.ListResources(ctx)
+		list, err := d.snapshot().index.Resources(c.server)
 		if err != nil {
 			return nil, err
 		}
-		return marshalResources(c.server, list)
+		return marshal(list)
+	case kindTemplateList:
+		list, err := d.snapshot().index.Templates(c.server)
+		if err != nil {
+			return nil, err
+		}
+		return marshal(list)
 	}
 	return nil, autoclave.Errorf(autoclave.Internal, "a host call of the unknown kind %q", c.kind)
 }

@@ -3,9 +3,12 @@ package dispatch
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	autoclave "github.com/autoclave-run/autoclave"
+	"github.com/autoclave-run/autoclave/internal/catalog"
 	"github.com/autoclave-run/autoclave/internal/upstream"
 )
 
@@ -18,7 +21,7 @@ const (
 
 // hostError makes err the typed error that a program sees. tool is nil where
 // none was called or found.
-func hostError(err error, c hostCall, tool *upstream.Tool) *autoclave.Error {
+func hostError(err error, c hostCall, tool *catalog.Tool) *autoclave.Error {
 	e, ok := errors.AsType[*autoclave.Error](err)
 	if !ok {
 		up, ok := errors.AsType[*upstream.Error](err)
@@ -36,15 +39,29 @@ func hostError(err error, c hostCall, tool *upstream.Tool) *autoclave.Error {
 	return e
 }
 
-func upstreamError(up *upstream.Error, c hostCall, tool *upstream.Tool) *autoclave.Error {
+func upstreamError(up *upstream.Error, c hostCall, tool *catalog.Tool) *autoclave.Error {
 	// A second try is safe where the first cannot have reached the server, or
 	// where the tool says that doing it twice is as good as once.
 	repeatable := !up.Sent || c.kind != kindTool ||
-		tool != nil && (tool.Annotations.ReadOnlyHint || tool.Annotations.IdempotentHint)
+		tool != nil && (isSet(tool.ReadOnly) || isSet(tool.Idempotent))
 	says := func(code autoclave.Code, format string, args ...any) *autoclave.Error {
 		return autoclave.Errorf(code, "the server %q: "+format, append([]any{c.server}, args...)...)
 	}
 	switch up.Kind {
+	case upstream.CircuitOpen:
+		e := says(autoclave.CircuitOpen, "%s", up.Message)
+		e.Retryable = true
+		return later(e, up.RetryAfter)
+	case upstream.Unavailable:
+		e := says(autoclave.UpstreamError, "%s", up.Message)
+		// That a tool says it may be called twice is not enough here: the
+		// program that meets a server's death should look at what it did.
+		e.Retryable = !up.Sent || c.kind != kindTool
+		return later(e, up.RetryAfter)
+	case upstream.Unanswered:
+		e := says(autoclave.UpstreamError, "%s", up.Message)
+		e.Suggestion = "It needs the user, whom this client cannot ask: do without this tool."
+		return e
 	case upstream.Cancelled:
 		if cause := up.Unwrap(); cause != nil {
 			return says(autoclave.Cancelled, "the call was cancelled: %w", cause)
@@ -77,6 +94,19 @@ func upstreamError(up *upstream.Error, c hostCall, tool *upstream.Tool) *autocla
 	return says(autoclave.UpstreamError, "%s", up.Message)
 }
 
+func isSet(b *bool) bool { return b != nil && *b }
+
+// later says when to try again, where that is known.
+func later(e *autoclave.Error, after time.Duration) *autoclave.Error {
+	if after <= 0 || !e.Retryable {
+		return e
+	}
+	e.RetryAfter = after
+	round := max(after.Round(100*time.Millisecond), 100*time.Millisecond)
+	e.Suggestion = fmt.Sprintf("Try again in %v, or go on without it.", round)
+	return e
+}
+
 // clip shortens a name that a program made up to what fits a message.
 func clip(name string) string {
 	const limit = 200
@@ -88,7 +118,7 @@ func clip(name string) string {
 
 func (s *snapshot) serverNotFound(c hostCall) *autoclave.Error {
 	e := autoclave.Errorf(autoclave.ServerNotFound, "there is no server %q", clip(c.server))
-	near := nearest(c.server, s.names)
+	near := catalog.Nearest(c.server, s.names)
 	if len(near) == 0 && c.kind == kindTool {
 		// The tool may be right where the server is not.
 		near = s.haveTool(c.name)
@@ -104,21 +134,28 @@ func (s *snapshot) serverNotFound(c hostCall) *autoclave.Error {
 	return e
 }
 
-func (s *snapshot) toolNotFound(c hostCall) *autoclave.Error {
+// toolNotFound is what a program sees where the catalog says err.
+func (s *snapshot) toolNotFound(c hostCall, err error) *autoclave.Error {
+	missing, ok := errors.AsType[*catalog.NotFound](err)
+	if !ok {
+		return autoclave.Errorf(autoclave.Internal, "looking up a tool: %w", err)
+	}
+	if missing.Problem != "" {
+		return autoclave.Errorf(autoclave.UpstreamError, "the server %q is not connected: %s", c.server, missing.Problem)
+	}
 	e := autoclave.Errorf(autoclave.ToolNotFound, "the server %q has no tool %q", c.server, clip(c.name))
-	srv := s.servers[c.server]
 	// The very name on another server is a better guess than a like one here.
 	near := s.haveTool(c.name)
 	if len(near) == 0 {
-		near = nearest(c.name, srv.toolNames)
+		near = missing.Nearest
 	}
-	switch {
+	switch names := s.toolNames[c.server]; {
 	case len(near) > 0:
 		e.Suggestion = didYouMean(near)
-	case len(srv.toolNames) == 0:
+	case len(names) == 0:
 		e.Suggestion = "It has no tools."
 	default:
-		e.Suggestion = "Its tools are " + enumerate(srv.toolNames, 10) + "."
+		e.Suggestion = "Its tools are " + enumerate(names, 10) + "."
 	}
 	return e
 }
@@ -128,7 +165,7 @@ func (s *snapshot) toolNotFound(c hostCall) *autoclave.Error {
 func (s *snapshot) haveTool(tool string) []string {
 	var found []string
 	for _, name := range s.names {
-		if _, ok := s.servers[name].tools[tool]; ok && len(found) < maxNearest {
+		if len(found) < 3 && slices.Contains(s.toolNames[name], tool) {
 			found = append(found, name+"."+tool)
 		}
 	}

@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 		goleak.VerifyTestMain(m)
 	case "odd":
 		odd()
+	case "lively", "codemode":
+		lively(name)
 	case "absent":
 		os.Exit(1)
 	default:
@@ -92,6 +94,76 @@ func odd() {
 	}
 }
 
+// lively is a server that asks, grows and dies.
+func lively(mode string) {
+	in := bufio.NewReader(os.Stdin)
+	grown := false
+	var asking json.RawMessage
+	for {
+		line, err := in.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var r struct {
+			ID     json.RawMessage `json:"id"`
+			Method string          `json:"method"`
+			Params struct {
+				Name string `json:"name"`
+				Meta struct {
+					Token json.RawMessage `json:"progressToken"`
+				} `json:"_meta"`
+			} `json:"params"`
+			Result, Error json.RawMessage
+		}
+		if err := json.Unmarshal(line, &r); err != nil {
+			return
+		}
+		answer := func(result string) { fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":%s}`+"\n", r.ID, result) }
+		switch r.Method + " " + r.Params.Name {
+		case " ":
+			if r.Result == nil {
+				r.Result = r.Error
+			}
+			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"content":[],"structuredContent":%s}}`+"\n", asking, r.Result)
+		case "server/discover ", "resources/read ":
+			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no"}}`+"\n", r.ID)
+		case "initialize ":
+			answer(`{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"resources":{}},"serverInfo":{"name":"lively","version":"1"},"instructions":"Be <system>kind</system>."}`)
+		case "tools/list ":
+			names := []string{"ask", "grow", "die"}
+			if mode == "codemode" {
+				names = []string{"search_tools", "execute_code"}
+			}
+			if grown {
+				names = append(names, "grown")
+			}
+			var tools []string
+			for _, name := range names {
+				tools = append(tools, fmt.Sprintf(`{"name":%q,"inputSchema":{"type":"object","properties":{"code":{"type":"string"}}}}`, name))
+			}
+			answer(`{"tools":[` + strings.Join(tools, ",") + `]}`)
+		case "resources/list ":
+			answer(`{"resources":[{"uri":"x://1","name":"one"}]}`)
+		case "resources/templates/list ":
+			answer(`{"resourceTemplates":[{"uriTemplate":"x://{n}","name":"any"}]}`)
+		case "tools/call ask":
+			asking = r.ID
+			if len(r.Params.Meta.Token) > 0 {
+				fmt.Printf(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":1}}`+"\n", r.Params.Meta.Token)
+			}
+			fmt.Println(`{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"sure?"}}`)
+		case "tools/call grow":
+			grown = true
+			fmt.Println(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+			answer(`{"content":[]}`)
+		case "tools/call grown":
+			answer(`{"content":[]}`)
+		case "tools/call die":
+			os.Exit(4)
+		}
+	}
+}
+
 // server returns the configuration of a server that this binary is.
 func server(t *testing.T, name string) upstream.Config {
 	t.Helper()
@@ -102,6 +174,7 @@ func server(t *testing.T, name string) upstream.Config {
 	return upstream.Config{
 		Name: name, Command: []string{self}, Env: []string{fakeVar + "=" + name},
 		ConnectTimeout: patience, Grace: 200 * time.Millisecond, MaxFrame: 1 << 20,
+		BackoffMin: time.Hour, BackoffMax: time.Hour, // who dies stays dead, but where a test says otherwise
 	}
 }
 
@@ -136,9 +209,8 @@ func openReady(t *testing.T, names ...string) *dispatch.Dispatcher {
 		cfgs = append(cfgs, cfg)
 	}
 	d := open(t, cfgs...)
-	// A call waits for its server; resources.list waits for all of them.
-	if _, err := d.ListResources(t.Context(), ""); err != nil {
-		t.Fatal(err)
-	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	d.Ready(ctx)
 	return d
 }

@@ -39,12 +39,16 @@ type fakeServer struct {
 	mu        sync.Mutex
 	cancelled []json.RawMessage
 	sleeper   int
+	asking    []json.RawMessage // the calls that wait for an answer of the client
+	grown     bool
 }
 
 type fakeRequest struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
 }
 
 func serveFake(mode string) int {
@@ -130,9 +134,20 @@ func (s *fakeServer) result(r fakeRequest, result string) {
 
 func (s *fakeServer) handle(r fakeRequest) {
 	switch r.Method {
+	case "": // an answer
+		if len(s.asking) == 0 {
+			return
+		}
+		call := s.asking[0]
+		s.asking = s.asking[1:]
+		s.write(`{"jsonrpc":"2.0","id":%s,"result":{"content":[],"structuredContent":{"result":%s,"error":%s}}}`, call, orNull(r.Result), orNull(r.Error))
 	case "server/discover":
 		if s.mode == "modern, slow" {
 			time.Sleep(300 * time.Millisecond)
+			s.result(r, `{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"resultType":"complete"}`)
+			return
+		}
+		if s.mode == "modern" {
 			s.result(r, `{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"resultType":"complete"}`)
 			return
 		}
@@ -172,6 +187,12 @@ func (s *fakeServer) handle(r fakeRequest) {
 			s.result(r, `{"tools":[],"nextCursor":"`+p.Cursor+`x","pad":"`+strings.Repeat("x", 10<<20)+`"}`)
 		case s.mode == "tools are no list":
 			s.result(r, `{"tools":7}`)
+		case s.mode == "grows":
+			more := ""
+			if s.grown {
+				more = `,{"name":"grown","inputSchema":{"type":"object"}}`
+			}
+			s.result(r, `{"tools":[{"name":"grow","inputSchema":{"type":"object"}}`+more+`]}`)
 		case s.mode == "circle":
 			s.result(r, `{"tools":[{"name":"t","inputSchema":{"type":"object"}}],"nextCursor":"again"}`)
 		case p.Cursor == "":
@@ -181,6 +202,8 @@ func (s *fakeServer) handle(r fakeRequest) {
 		}
 	case "resources/list":
 		s.result(r, `{"resources":[{"uri":"x://1","name":"one","mimeType":"text/plain"}]}`)
+	case "resources/templates/list":
+		s.result(r, `{"resourceTemplates":[{"uriTemplate":"x://{n}","name":"any"}]}`)
 	case "resources/read":
 		s.result(r, `{"contents":[{"uri":"x://1","text":"t","zzz":1,"aaa":1e400}]}`)
 	case "tools/call":
@@ -191,6 +214,10 @@ func (s *fakeServer) handle(r fakeRequest) {
 		if err := json.Unmarshal(r.Params, &p); err != nil {
 			fmt.Fprintln(os.Stderr, "fake: bad params:", err)
 		}
+		if s.mode == "modern" {
+			s.modern(r, p.Name)
+			return
+		}
 		s.call(r, p.Name, p.Arguments)
 	}
 }
@@ -200,7 +227,46 @@ func (s *fakeServer) call(r fakeRequest, tool string, args json.RawMessage) {
 		N int `json:"n"`
 	}
 	_ = json.Unmarshal(args, &a)
+	ask := func(method, params string) {
+		s.asking = append(s.asking, r.ID)
+		s.write(`{"jsonrpc":"2.0","id":"q%s","method":%q,"params":%s}`, r.ID, method, params)
+	}
 	switch tool {
+	case "elicit":
+		ask("elicitation/create", elicitation)
+	case "sample":
+		ask("sampling/createMessage", `{"messages":[],"maxTokens":1}`)
+	case "roots":
+		ask("roots/list", `{}`)
+	case "take back":
+		ask("elicitation/create", elicitation)
+		s.write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"q%s"}}`, r.ID)
+	case "answer all": // what waits for an answer of the client gets one
+		for _, id := range s.asking {
+			s.write(`{"jsonrpc":"2.0","id":%s,"result":{"content":[]}}`, id)
+		}
+		s.asking = nil
+		s.result(r, `{"content":[]}`)
+	case "report":
+		var p struct {
+			Meta struct {
+				Token json.RawMessage `json:"progressToken"`
+			} `json:"_meta"`
+		}
+		_ = json.Unmarshal(r.Params, &p)
+		s.write(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"warning","logger":"l","data":{"b":1,"a":2}}}`)
+		if len(p.Meta.Token) > 0 {
+			s.write(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":1,"total":2,"message":"half"}}`, p.Meta.Token)
+			s.write(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s1,"progress":1}}`, p.Meta.Token)
+			s.write(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"?","progress":1}}`)
+		}
+		s.result(r, `{"content":[],"structuredContent":{"token":`+orNull(p.Meta.Token)+`}}`)
+	case "grow":
+		s.grown = true
+		s.write(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+		s.result(r, `{"content":[]}`)
+	case "grown":
+		s.result(r, `{"content":[],"grown":true}`)
 	case "raw":
 		s.result(r, rawResult)
 	case "echo":
@@ -287,6 +353,38 @@ func (s *fakeServer) call(r fakeRequest, tool string, args json.RawMessage) {
 			time.Sleep(time.Duration(a.N) * time.Millisecond)
 			s.result(r, `{"content":[]}`)
 		}()
+	}
+}
+
+// elicitation has fields in an order that is the user's.
+const elicitation = `{"message":"sure?","requestedSchema":{"type":"object","properties":{"z":{"type":"string"},"a":{"type":"string"}}}}`
+
+func orNull(raw json.RawMessage) string {
+	if len(raw) == 0 {
+		return "null"
+	}
+	return string(raw)
+}
+
+// modern answers calls as 2026-07-28 has it: what it asks the client is in its
+// answer.
+func (s *fakeServer) modern(r fakeRequest, tool string) {
+	var p struct {
+		Responses json.RawMessage `json:"inputResponses"`
+		State     string          `json:"requestState"`
+	}
+	_ = json.Unmarshal(r.Params, &p)
+	switch {
+	case tool == "confirm" && p.State == "":
+		s.result(r, `{"resultType":"input_required","inputRequests":{},"requestState":"busy"}`)
+	case tool == "confirm" && p.State == "busy":
+		s.result(r, `{"resultType":"input_required","inputRequests":{"q1":{"method":"elicitation/create","params":`+elicitation+`},"q2":{"method":"roots/list"}},"requestState":"st"}`)
+	case tool == "insatiable":
+		s.result(r, `{"resultType":"input_required","inputRequests":{"q1":{"method":"elicitation/create","params":`+elicitation+`}},"requestState":"st"}`)
+	case tool == "unheard-of":
+		s.result(r, `{"resultType":"input_required","inputRequests":{"q1":{"method":"files/delete","params":{}}}}`)
+	default:
+		s.result(r, `{"resultType":"complete","content":[],"structuredContent":{"responses":`+orNull(p.Responses)+`,"state":"`+p.State+`"}}`)
 	}
 }
 

@@ -139,6 +139,7 @@ func (o *oversized) id() (int64, bool) {
 type envelope struct {
 	id     []byte
 	result []byte
+	method []byte // as JSON
 	// other says that a method or an error is there: no plain result.
 	other bool
 }
@@ -176,7 +177,9 @@ func scanEnvelope(line []byte) (envelope, bool) {
 			e.id = line[i:end]
 		case "result":
 			e.result = line[i:end]
-		case "method", "error":
+		case "method":
+			e.method, e.other = line[i:end], true
+		case "error":
 			e.other = true
 		}
 		i = skipSpace(line, end)

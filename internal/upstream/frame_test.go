@@ -141,11 +141,11 @@ func FuzzDecode(f *testing.F) {
 		if o, ok := errors.AsType[*oversized](err); ok {
 			o.id()
 		}
-		c := &conn{taps: map[int64]*tap{1: {stub: json.RawMessage(`{}`)}}}
+		b := &inbox{waiting: map[int64]*call{1: {stub: json.RawMessage(`{}`)}}}
 		if len(bytes.TrimSpace(line)) == 0 {
 			return
 		}
-		msgs, err := c.decode(line)
+		msgs, err := b.decode(line)
 		if err == nil && len(msgs) > len(line) {
 			t.Fatalf("%d messages of %d bytes", len(msgs), len(line))
 		}
@@ -165,6 +165,41 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// FuzzEvents feeds a stream of server-sent events to its reader: what it hands
+// on is within the limit, and what is written of it is one event again.
+func FuzzEvents(f *testing.F) {
+	for _, s := range []string{
+		"data: {}\n\n", "id: 1\r\nretry: 0\r\ndata:a\r\ndata: b\r\n\r\n", ": ping\n\nevent: endpoint\ndata: /x\n\n", "data\n\nid\n\n",
+		"data: " + strings.Repeat("x", 300) + "\ndata: y\n\n", "retry: 99999999999999999999\n\n", "id: a\x00b\n\ndata: x",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		const limit = 128
+		err := readEvents(bytes.NewReader(in), limit, func(e event) error {
+			if len(e.data) > limit || e.large != nil && e.data != nil || len(e.id) > 1024 {
+				t.Fatalf("got %+v", e)
+			}
+			if e.large != nil {
+				e.large.id()
+				return nil
+			}
+			text := encode(e, oneLine(e.data))
+			var again []event
+			if err := readEvents(bytes.NewReader(text), 2*limit, func(e event) error { again = append(again, e); return nil }); !errors.Is(err, io.EOF) {
+				t.Fatal(err)
+			}
+			if len(again) > 1 || len(again) == 1 && again[0].id != e.id {
+				t.Fatalf("%q became %+v", text, again)
+			}
+			return nil
+		})
+		if err == nil {
+			t.Fatal("it has no end")
+		}
+	})
+}
+
 func BenchmarkRead16MiB(b *testing.B) {
 	line := []byte(`{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"` + strings.Repeat(`{\"a\":1},`, 16<<20/9) + `"}]}}` + "\n")
 	b.SetBytes(int64(len(line)))
@@ -174,8 +209,8 @@ func BenchmarkRead16MiB(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		c := &conn{taps: map[int64]*tap{1: {stub: json.RawMessage(`{}`)}}}
-		if _, err := c.decode(l); err != nil || len(c.taps) != 0 {
+		box := &inbox{waiting: map[int64]*call{1: {stub: json.RawMessage(`{}`)}}}
+		if _, err := box.decode(l); err != nil || len(box.waiting) != 0 {
 			b.Fatal(err)
 		}
 	}

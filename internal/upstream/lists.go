@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
@@ -21,11 +23,11 @@ type Tool struct {
 	Annotations  Annotations     `json:"annotations"`
 }
 
-// Annotations are a server's hints about a tool.
+// Annotations are a server's hints about a tool; nil where it gives none.
 type Annotations struct {
 	Title           string `json:"title,omitempty"`
-	ReadOnlyHint    bool   `json:"readOnlyHint,omitempty"`
-	IdempotentHint  bool   `json:"idempotentHint,omitempty"`
+	ReadOnlyHint    *bool  `json:"readOnlyHint,omitempty"`
+	IdempotentHint  *bool  `json:"idempotentHint,omitempty"`
 	DestructiveHint *bool  `json:"destructiveHint,omitempty"`
 	OpenWorldHint   *bool  `json:"openWorldHint,omitempty"`
 }
@@ -38,6 +40,14 @@ type Resource struct {
 	MIMEType    string `json:"mimeType,omitempty"`
 }
 
+// ResourceTemplate is a resource template as its server describes it.
+type ResourceTemplate struct {
+	URITemplate string `json:"uriTemplate"`
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	MIMEType    string `json:"mimeType,omitempty"`
+}
+
 // What one server's lists may hold. A server that has more is broken or means
 // harm.
 const (
@@ -45,6 +55,8 @@ const (
 	maxTools     = 5000
 	maxResources = 20000
 	maxListBytes = 64 << 20 // of all pages
+
+	templatePatience = 5 * time.Second
 )
 
 // Tools returns the server's tools, of all pages; none where it has none.
@@ -91,6 +103,37 @@ func (u *Upstream) ListResources(ctx context.Context) ([]Resource, error) {
 		all = append(all, more...)
 		return err
 	})
+	return all, err
+}
+
+// ListResourceTemplates returns the server's resource templates, of all pages;
+// none where it has no resources, or does not know the request.
+func (u *Upstream) ListResourceTemplates(ctx context.Context) ([]ResourceTemplate, error) {
+	if caps := u.session.InitializeResult().Capabilities; caps == nil || caps.Resources == nil {
+		return nil, nil
+	}
+	// Servers with resources and no templates are common, and some say nothing
+	// to what they do not know.
+	ctx, cancel := context.WithTimeout(ctx, templatePatience)
+	defer cancel()
+	var all []ResourceTemplate
+	err := u.pages(ctx, "listing resource templates", `{"resourceTemplates":[]}`, func(ctx context.Context, cursor string) error {
+		_, err := u.session.ListResourceTemplates(ctx, &mcp.ListResourceTemplatesParams{Cursor: cursor})
+		return err
+	}, func(raw json.RawMessage) error {
+		var page struct {
+			Templates json.RawMessage `json:"resourceTemplates"`
+		}
+		if err := json.Unmarshal(raw, &page); err != nil {
+			return err
+		}
+		more, err := decodeList[ResourceTemplate](page.Templates, maxResources-len(all))
+		all = append(all, more...)
+		return err
+	})
+	if e, ok := errors.AsType[*Error](err); ok && (e.RPCCode == jsonrpc.CodeMethodNotFound || e.Kind == TimedOut) {
+		return nil, nil
+	}
 	return all, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"time"
 )
@@ -79,7 +78,8 @@ func startProcess(cfg Config) (*process, error) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = inR, outW, errW
 	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
-		return fail(fmt.Errorf("starting %s: %w", strings.Join(cfg.Command, " "), err))
+		// The arguments are not shown: there may be a secret among them.
+		return fail(fmt.Errorf("starting %s: %w", cfg.Command[0], err))
 	}
 	inR.Close()
 	outW.Close()

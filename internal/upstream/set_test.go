@@ -85,8 +85,15 @@ func TestSet(t *testing.T) {
 	<-u.Done()
 	_, err = s.Get(ctx, "good")
 	wantKind(t, err, upstream.Unavailable)
-	if m := s.Members()[0]; m.Up || m.Err == nil || len(m.Tools) != 2 {
-		t.Errorf("good, after its end: %+v", m)
+	poll(t, "the end of the good one to be seen, and it to be back", func() bool {
+		m := s.Members()[0]
+		if !m.Up && (m.Err == nil || len(m.Tools) != 2) {
+			t.Fatalf("good, after its end: %+v", m)
+		}
+		return m.Up && s.Version() == before+2
+	})
+	if got, err := s.Call(ctx, "good", "raw", nil); err != nil || string(got) != rawResult {
+		t.Errorf("after its return: got %s, %v", got, err)
 	}
 }
 

@@ -1,8 +1,10 @@
 // Package upstream connects the host to MCP servers that it is a client of:
-// it starts them, speaks with them through the official SDK, and ends them.
+// it starts or reaches them, speaks with them through the official SDK, brings
+// them back when they are gone, and ends them.
 //
 // It knows nothing of programs, workers or policy. What a server answers it
-// hands on as the bytes that the server wrote.
+// hands on as the bytes that the server wrote, and what a server asks it puts
+// to whoever made the call.
 package upstream
 
 import (
@@ -10,100 +12,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"regexp"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
-
-// Config says how one stdio server is started and what it may take. Name and
-// Command must be set; zero means the default elsewhere. It is copied.
-type Config struct {
-	// Name is what programs call the server: 1 to 64 characters of A-Z a-z
-	// 0-9 _ - and ., beginning with a letter, a digit or _.
-	Name string
-	// Command is the program and its arguments. A program without a slash is
-	// looked up in the host's PATH.
-	Command []string
-	// Env is set for the server, as NAME=value. In front of it come PATH,
-	// HOME, USER, LOGNAME, SHELL, LANG, LC_ALL, TZ and TMPDIR of the host,
-	// because npx, uvx and docker do not work without; nothing else of the
-	// host's environment reaches a server.
-	Env []string
-	// BareEnv leaves the host's variables out: Env alone is what it gets.
-	BareEnv bool
-	// Dir is the working directory. Default: the host's.
-	Dir string
-
-	// ConnectTimeout bounds the start up to the end of the handshake. Default
-	// 30 s, because npx may have to download the server first.
-	ConnectTimeout time.Duration
-	// DiscoverTimeout is how long the server may leave the newest protocol's
-	// first request unanswered before the older handshake is tried on the same
-	// connection. Default 2 s; negative means the older handshake alone.
-	DiscoverTimeout time.Duration
-	// CallTimeout bounds one request. Default 60 s; negative means as long as
-	// the context.
-	CallTimeout time.Duration
-	// MaxFrame is the size of one message in bytes, in either direction.
-	// Default 32 MiB.
-	MaxFrame int
-	// Grace is how long the server has to end after its input was closed, and
-	// again after SIGTERM. Default 2 s.
-	Grace time.Duration
-	// Logger gets the server's stderr (at Info) and what is odd about it.
-	// Default: nothing is logged.
-	Logger *slog.Logger
-}
-
-var validName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
-
-func (c Config) withDefaults() (Config, error) {
-	if !validName.MatchString(c.Name) {
-		return c, fmt.Errorf("upstream: Name is %q: it must have 1 to 64 characters of A-Z a-z 0-9 _ - . and begin with a letter, a digit or _", c.Name)
-	}
-	if len(c.Command) == 0 || c.Command[0] == "" {
-		return c, fmt.Errorf("upstream %s: Command is empty: it must name a program", c.Name)
-	}
-	for _, e := range c.Env {
-		if i := strings.IndexByte(e, '='); i < 1 || strings.IndexByte(e, 0) >= 0 {
-			// The value is not shown: it may be a secret.
-			return c, fmt.Errorf("upstream %s: Env has an entry of %d bytes that is not NAME=value", c.Name, len(e))
-		}
-	}
-	if c.MaxFrame < 0 {
-		return c, fmt.Errorf("upstream %s: MaxFrame is %d: it must be positive, or 0 for the default", c.Name, c.MaxFrame)
-	}
-	for _, d := range []struct {
-		field string
-		value time.Duration
-	}{{"ConnectTimeout", c.ConnectTimeout}, {"Grace", c.Grace}} {
-		if d.value < 0 {
-			return c, fmt.Errorf("upstream %s: %s is %v: it must be positive, or 0 for the default", c.Name, d.field, d.value)
-		}
-	}
-	c.Command = append([]string{}, c.Command...)
-	c.Env = append([]string{}, c.Env...)
-	setDefault(&c.ConnectTimeout, 30*time.Second)
-	setDefault(&c.DiscoverTimeout, 2*time.Second)
-	setDefault(&c.CallTimeout, 60*time.Second)
-	setDefault(&c.MaxFrame, 32<<20)
-	setDefault(&c.Grace, 2*time.Second)
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	return c, nil
-}
-
-func setDefault[T ~int | ~int64](v *T, def T) {
-	if *v == 0 {
-		*v = def
-	}
-}
 
 // Info is what a server says of itself. All of it is the server's word.
 type Info struct {
@@ -117,9 +31,8 @@ type Info struct {
 // concurrently.
 type Upstream struct {
 	cfg     Config
-	conn    *conn
-	proc    *process
-	stderr  *stderrLog
+	link    link
+	box     *inbox
 	session *mcp.ClientSession
 
 	killOnce sync.Once
@@ -127,82 +40,133 @@ type Upstream struct {
 	gone     chan struct{} // closed when nothing is left
 }
 
-// Connect starts the server and shakes hands with it. The server lives until
-// Close, or until it ends itself; ctx bounds only the start. The error is an
-// *Error, but for a bad cfg.
+// Connect starts or reaches the server and shakes hands with it. The
+// connection lives until Close, or until it ends itself; ctx bounds only the
+// start. The error is an *Error, but for a bad cfg.
 func Connect(ctx context.Context, cfg Config) (*Upstream, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	cfg.Logger = cfg.Logger.With("server", cfg.Name)
-	u, late, err := connect(ctx, cfg)
-	if err != nil && late {
+	return dial(ctx, cfg)
+}
+
+// dial is Connect with a Config that is complete.
+func dial(ctx context.Context, cfg Config) (*Upstream, error) {
+	u, refused, err := attempt(ctx, cfg)
+	if err != nil && refused != nil && ctx.Err() == nil && cfg.DiscoverTimeout > 0 && refused.impatient() {
 		// It knows the newest protocol alone and was slow to start. A second
 		// start finds more of it in the caches, and gets all the time there is.
 		cfg.DiscoverTimeout = cfg.ConnectTimeout
-		u, _, err = connect(ctx, cfg)
+		u, refused, err = attempt(ctx, cfg)
 	}
-	return u, err
+	if err == nil || cfg.Transport != Auto || ctx.Err() != nil {
+		return u, err
+	}
+	if h, ok := refused.(*httpLink); ok && h.speaksNoHTTP() {
+		cfg.Transport = SSE
+		if old, _, sseErr := attempt(ctx, cfg); sseErr == nil {
+			return old, nil
+		}
+	}
+	return nil, err // the first one says more
 }
 
-// connect is one attempt. The second result says that it failed for want of
-// patience with server/discover.
-func connect(ctx context.Context, cfg Config) (*Upstream, bool, error) {
-	proc, err := startProcess(cfg)
-	if err != nil {
-		return nil, false, &Error{Kind: Unavailable, Server: cfg.Name, Message: err.Error(), err: err}
+// attempt opens one link and shakes hands over it. Where that fails it returns
+// the link as it was left.
+func attempt(ctx context.Context, cfg Config) (*Upstream, link, error) {
+	box := newInbox(cfg)
+	var l link
+	if cfg.Transport == Stdio {
+		s, err := openStdio(cfg, box)
+		if err != nil {
+			box.close()
+			return nil, nil, err
+		}
+		l = s
+	} else {
+		h, err := openHTTP(cfg, box)
+		if err != nil {
+			box.close()
+			return nil, nil, err
+		}
+		l = h
 	}
-	u := &Upstream{
-		cfg: cfg, proc: proc, stderr: &stderrLog{log: cfg.Logger, done: make(chan struct{})},
-		kill: make(chan struct{}), gone: make(chan struct{}),
-	}
-	u.conn = newConn(cfg, proc.stdout, proc.stdin, u.causeOfEnd)
-	go u.stderr.run(proc.stderr)
+	u, err := shakeHands(ctx, cfg, box, l)
+	return u, l, err
+}
 
+// legacyProtocol is the newest version that begins with initialize.
+const legacyProtocol = "2025-11-25"
+
+// shakeHands makes an Upstream of a link, which it owns from here on.
+func shakeHands(ctx context.Context, cfg Config, box *inbox, l link) (*Upstream, error) {
+	u := &Upstream{cfg: cfg, link: l, box: box, kill: make(chan struct{}), gone: make(chan struct{})}
 	opts := &mcp.ClientSessionOptions{}
-	if cfg.DiscoverTimeout < 0 {
+	if cfg.DiscoverTimeout < 0 || cfg.Transport == SSE {
 		opts.ProtocolVersion = legacyProtocol
+	}
+	capabilities := &mcp.ClientCapabilities{}
+	if !cfg.NoAsking {
+		// Who the client is, and what it can, is not known before a call is
+		// made: what it cannot do is refused then.
+		//lint:ignore SA1019 servers of the older protocols ask for them
+		capabilities.RootsV2 = &mcp.RootCapabilities{}
+		//lint:ignore SA1019 servers of the older protocols ask for it
+		capabilities.Sampling = &mcp.SamplingCapabilities{}
+		capabilities.Elicitation = &mcp.ElicitationCapabilities{Form: &mcp.FormElicitationCapabilities{}}
 	}
 	client := mcp.NewClient(
 		&mcp.Implementation{Name: "autoclave", Version: "1"},
-		// No roots, no sampling, no elicitation: such requests of a server are
-		// refused by the SDK until there is somebody to pass them on to.
-		&mcp.ClientOptions{Capabilities: &mcp.ClientCapabilities{}},
+		&mcp.ClientOptions{
+			Capabilities: capabilities,
+			// The inbox takes these before the SDK sees them. That they are set
+			// makes the SDK subscribe, where the protocol wants that.
+			ToolListChangedHandler:     func(context.Context, *mcp.ToolListChangedRequest) {},
+			ResourceListChangedHandler: func(context.Context, *mcp.ResourceListChangedRequest) {},
+			// The questions would lose the order of their fields in the SDK.
+			MultiRoundTrip: &mcp.MultiRoundTripOptions{Disabled: true},
+		},
 	)
 	connectCtx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
 	defer cancel()
 	// Where the SDK waits for something else than the context (it closes a
 	// connection gently), the end of the connection still ends the wait.
 	stop := context.AfterFunc(connectCtx, func() {
-		u.conn.close(&Error{Kind: TimedOut, Server: cfg.Name, Message: "it did not answer the handshake"})
+		l.end(&Error{Kind: TimedOut, Server: cfg.Name, Message: "it did not answer the handshake"})
+		l.interrupt()
 	})
-	session, err := client.Connect(connectCtx, u.conn, opts)
+	session, err := client.Connect(connectCtx, l, opts)
 	if !stop() && err == nil {
-		session.Close()
+		u.session = session
 		err = context.Cause(connectCtx)
 	}
 	if err != nil {
 		timedOut := connectCtx.Err() != nil
-		u.conn.close(&Error{Kind: Closed, Server: cfg.Name, Message: "it did not come up"})
+		l.end(&Error{Kind: Closed, Server: cfg.Name, Message: "it did not come up"})
+		l.interrupt()
 		u.noGrace() // it never worked: there is nothing to wait for
 		go u.supervise()
 		<-u.gone
-		return nil, u.conn.discoveredLate() && ctx.Err() == nil, u.connectError(ctx, err, timedOut)
+		return nil, u.connectError(ctx, err, timedOut)
 	}
 	u.session = session
+	if h, ok := l.(*httpLink); ok {
+		h.watch(session)
+	}
 	go u.supervise()
-	return u, false, nil
+	return u, nil
 }
-
-// legacyProtocol is the newest version that begins with initialize.
-const legacyProtocol = "2025-11-25"
 
 func (u *Upstream) connectError(ctx context.Context, err error, timedOut bool) *Error {
 	e := &Error{Kind: Unavailable, Server: u.cfg.Name, err: err}
 	// The connection's own end, if there was one, says more than what the SDK
 	// made of it; that the SDK closed it says nothing.
-	failure := u.conn.failure
+	failure := u.link.failure()
+	if h, ok := u.link.(*httpLink); ok && (failure.Kind == Closed || failure.Kind == TimedOut) && h.lastFailure() != nil {
+		failure = h.lastFailure()
+	}
 	switch {
 	case ctx.Err() != nil:
 		e.Kind, e.err = Cancelled, context.Cause(ctx)
@@ -215,7 +179,7 @@ func (u *Upstream) connectError(ctx context.Context, err error, timedOut bool) *
 	default:
 		e.Kind, e.Message = Protocol, "the handshake failed: "+err.Error()
 	}
-	e.Stderr = u.stderr.last()
+	e.Stderr = u.link.stderr()
 	return e
 }
 
@@ -223,34 +187,9 @@ func (u *Upstream) connectError(ctx context.Context, err error, timedOut bool) *
 // it, and clears up.
 func (u *Upstream) supervise() {
 	defer close(u.gone)
-	<-u.conn.closed
-	if u.session != nil {
-		// Nothing is waited for here: reads and writes fail by now.
-		_ = u.session.Close()
-	}
-	u.proc.stop(u.cfg.Grace, u.kill)
-	// Both readers have a deadline since the process died.
-	<-u.stderr.done
-	u.proc.stdout.Close()
-	u.proc.stderr.Close()
-	u.conn.loops.Wait()
-}
-
-// causeOfEnd says why the server's output ended, and what it last wrote to its
-// stderr.
-func (u *Upstream) causeOfEnd() (cause, stderr string) {
-	timer := time.NewTimer(drain)
-	defer timer.Stop()
-	select {
-	case <-u.proc.done:
-		select {
-		case <-u.stderr.done: // its last words are in
-		case <-timer.C:
-		}
-		return "it " + u.proc.cause, u.stderr.last()
-	case <-timer.C:
-		return "it closed its output", u.stderr.last()
-	}
+	<-u.link.done()
+	u.link.clear(u.session, u.kill)
+	u.box.close()
 }
 
 func (u *Upstream) noGrace() { u.killOnce.Do(func() { close(u.kill) }) }
@@ -268,26 +207,30 @@ func (u *Upstream) Info() Info {
 	return info
 }
 
+// Changed receives a value after the server said that its lists of tools or
+// resources changed. What comes while nobody receives is one value.
+func (u *Upstream) Changed() <-chan struct{} { return u.box.changed }
+
 // Done is closed when the connection has ended. Err then says why.
-func (u *Upstream) Done() <-chan struct{} { return u.conn.closed }
+func (u *Upstream) Done() <-chan struct{} { return u.link.done() }
 
 // Err returns why the connection ended, or nil while it stands.
 func (u *Upstream) Err() error {
 	select {
-	case <-u.conn.closed:
-		return u.conn.failure
+	case <-u.link.done():
+		return u.link.failure()
 	default:
 		return nil
 	}
 }
 
-// Close ends the connection and the server: it closes the server's input,
-// waits for Config.Grace, sends SIGTERM to its process group, waits again, and
-// kills. When ctx ends it kills at once. It returns when the processes and all
-// goroutines are gone; calls under way fail with Closed. It may be called
-// several times, also concurrently.
+// Close ends the connection. A process has its input closed, gets
+// Config.Grace, then SIGTERM to its group, the same again, and is killed; an
+// HTTP server is told. When ctx ends it is over at once. It returns when the
+// processes and all goroutines are gone; calls under way fail with Closed. It
+// may be called several times, also concurrently.
 func (u *Upstream) Close(ctx context.Context) error {
-	u.conn.close(&Error{Kind: Closed, Server: u.cfg.Name, Message: "the connection was closed"})
+	u.link.end(&Error{Kind: Closed, Server: u.cfg.Name, Message: "the connection was closed", Sent: true})
 	select {
 	case <-u.gone:
 		return nil
@@ -303,7 +246,7 @@ func (u *Upstream) Close(ctx context.Context) error {
 // as the server wrote it: its ends were found, its inside was not looked at and
 // need not be valid JSON. A tool that reports an error (isError) is a result
 // like others. When ctx ends, the server is sent notifications/cancelled and
-// Call returns at once.
+// Call returns at once. See WithAsker for what ctx may carry.
 func (u *Upstream) Call(ctx context.Context, tool string, args json.RawMessage) (json.RawMessage, error) {
 	if args == nil {
 		args = json.RawMessage("{}")
@@ -313,8 +256,12 @@ func (u *Upstream) Call(ctx context.Context, tool string, args json.RawMessage) 
 		return nil, &Error{Kind: TooLarge, Server: u.cfg.Name,
 			Message: fmt.Sprintf("arguments of %d bytes do not fit the limit of %d of a message", len(args), u.cfg.MaxFrame)}
 	}
-	return u.request(ctx, "calling "+tool, `{"content":[]}`, func(ctx context.Context) error {
-		_, err := u.session.CallTool(ctx, &mcp.CallToolParams{Name: tool, Arguments: args})
+	return u.rounds(ctx, "calling "+clip(tool), tool, `{"content":[]}`, len(args), func(ctx context.Context, c *call, r round) error {
+		p := &mcp.CallToolParams{Name: tool, Arguments: args, InputResponses: r.answers, RequestState: r.State}
+		if c.token != 0 {
+			p.SetProgressToken(c.token)
+		}
+		_, err := u.session.CallTool(ctx, p)
 		return err
 	})
 }
@@ -325,59 +272,104 @@ func (u *Upstream) ReadResource(ctx context.Context, uri string) (json.RawMessag
 	if len(uri)+4<<10 > u.cfg.MaxFrame {
 		return nil, &Error{Kind: TooLarge, Server: u.cfg.Name, Message: fmt.Sprintf("a URI of %d bytes does not fit a message", len(uri))}
 	}
-	return u.request(ctx, "reading a resource", `{"contents":[]}`, func(ctx context.Context) error {
-		_, err := u.session.ReadResource(ctx, &mcp.ReadResourceParams{URI: uri})
+	return u.rounds(ctx, "reading a resource", uri, `{"contents":[]}`, len(uri), func(ctx context.Context, c *call, r round) error {
+		p := &mcp.ReadResourceParams{URI: uri, InputResponses: r.answers, RequestState: r.State}
+		if c.token != 0 {
+			p.SetProgressToken(c.token)
+		}
+		_, err := u.session.ReadResource(ctx, p)
 		return err
 	})
 }
 
-// request runs one SDK call with the raw result tapped and its errors typed.
+// request runs one SDK call of our own with the raw result tapped and its
+// errors typed.
 func (u *Upstream) request(ctx context.Context, what, stub string, send func(context.Context) error) (json.RawMessage, error) {
-	callCtx, t := withTap(ctx, stub)
-	if u.cfg.CallTimeout > 0 {
-		var cancel context.CancelFunc
-		callCtx, cancel = context.WithTimeout(callCtx, u.cfg.CallTimeout)
-		defer cancel()
-	}
-	err := send(callCtx)
-	if err == nil {
-		if t.raw == nil {
-			return nil, &Error{Kind: Protocol, Server: u.cfg.Name, Sent: true, Message: what + ": there was no result"}
-		}
-		return t.raw, nil
-	}
-	u.conn.forget(t)
-	return nil, u.callError(ctx, callCtx, what, err)
+	t := u.begin(ctx, what, stub, nil, "")
+	defer t.end()
+	return t.send(func(ctx context.Context) error { return send(ctx) })
 }
 
-func (u *Upstream) callError(ctx, callCtx context.Context, what string, err error) *Error {
-	e := &Error{Server: u.cfg.Name, Sent: true, err: err}
+// task is one call under way, of one round or several.
+type task struct {
+	*call
+	u    *Upstream
+	what string
+	ctx  context.Context // the caller's
+	run  context.Context // the call's own: it ends with the caller's, the time, or the connection
+	from time.Time
+}
+
+// errCallTimeout is the cause with which a call ends that was too slow.
+var errCallTimeout = errors.New("the time limit of the call")
+
+func (u *Upstream) begin(ctx context.Context, what, stub string, asker Asker, name string) *task {
+	c := &call{stub: json.RawMessage(stub), asker: asker, name: name}
+	t := &task{call: c, u: u, what: what, ctx: ctx, from: time.Now()}
+	t.run, c.cancel = context.WithCancelCause(context.WithValue(ctx, callKey{}, c))
+	c.clock = startClock(u.cfg.CallTimeout, func() { c.cancel(errCallTimeout) })
+	u.box.begin(c, name != "")
+	return t
+}
+
+func (t *task) end() {
+	t.u.box.end(t.call)
+	t.clock.stop()
+	t.cancel(nil)
+}
+
+// send sends one request and returns its raw result.
+func (t *task) send(f func(context.Context) error) (json.RawMessage, error) {
+	t.raw = nil
+	if err := f(t.run); err != nil {
+		return nil, t.failure(err)
+	}
+	if t.raw == nil {
+		return nil, &Error{Kind: Protocol, Server: t.u.cfg.Name, Sent: true, Message: t.what + ": there was no result"}
+	}
+	return t.raw, nil
+}
+
+// failure makes an *Error of what the SDK returned.
+func (t *task) failure(err error) *Error {
+	e := &Error{Server: t.u.cfg.Name, Sent: true, err: err}
+	cause := context.Cause(t.run)
+	aborted, isAborted := errors.AsType[*Error](cause)
 	own, isOwn := errors.AsType[*Error](err)
 	rpc, isRPC := errors.AsType[*jsonrpc.Error](err)
 	switch {
+	case t.failed.Load() != nil:
+		return t.failed.Load().during(t.what)
 	case isOwn:
-		c := *own // the connection's error is shared by all its calls
-		c.Message = what + ": " + own.Message
-		return &c
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		e.Kind, e.err = TimedOut, context.Cause(ctx)
-		e.Message = what + ": it did not answer in time"
-	case ctx.Err() != nil:
-		e.Kind, e.err = Cancelled, context.Cause(ctx)
-		e.Message = what + ": cancelled: " + e.err.Error()
-	case callCtx.Err() != nil:
-		e.Kind, e.err = TimedOut, context.DeadlineExceeded
-		e.Message = fmt.Sprintf("%s: it did not answer within %v", what, u.cfg.CallTimeout)
+		return own.during(t.what)
+	case t.ctx.Err() != nil && errors.Is(t.ctx.Err(), context.DeadlineExceeded):
+		e.Kind, e.err = TimedOut, context.Cause(t.ctx)
+		e.Message = t.what + ": it did not answer in time"
+		// A caller of little patience says nothing of the server.
+		limit := t.u.cfg.CallTimeout
+		e.trips = limit > 0 && time.Since(t.from) > limit*9/10
+	case t.ctx.Err() != nil:
+		e.Kind, e.err = Cancelled, context.Cause(t.ctx)
+		e.Message = t.what + ": cancelled: " + e.err.Error()
+	case isAborted:
+		return aborted.during(t.what)
+	case cause == errCallTimeout:
+		e.Kind, e.err, e.trips = TimedOut, context.DeadlineExceeded, true
+		e.Message = fmt.Sprintf("%s: it did not answer within %v", t.what, t.u.cfg.CallTimeout)
 	case isRPC:
 		e.Kind, e.RPCCode, e.Message = Refused, rpc.Code, rpc.Message
 	case errors.Is(err, mcp.ErrConnectionClosed):
 		// The SDK refused to send because the connection is over.
-		e.Kind, e.Message, e.Sent = Unavailable, what+": the connection has ended", false
-		if own, ok := errors.AsType[*Error](u.Err()); ok {
-			e.Kind, e.Message = own.Kind, what+": "+own.Message
+		e.Kind, e.Message, e.Sent = Unavailable, t.what+": the connection has ended", false
+		if own, ok := errors.AsType[*Error](t.u.Err()); ok {
+			e.Kind, e.Message = own.Kind, t.what+": "+own.Message
 		}
+	case t.u.cfg.Transport != Stdio:
+		// Its messages were checked before the SDK saw them: it is the
+		// connection that has ended.
+		e.Kind, e.Message = Unavailable, t.what+": "+err.Error()
 	default:
-		e.Kind, e.Message = Protocol, what+": "+err.Error()
+		e.Kind, e.Message = Protocol, t.what+": "+err.Error()
 	}
 	return e
 }

@@ -234,7 +234,7 @@ func TestTools(t *testing.T) {
 	if got := string(tools[0].InputSchema); got != `{"type":"object","properties":{"z":{},"a":{}}}` {
 		t.Errorf("the schema is not as the server wrote it: %s", got)
 	}
-	if tools[0].OutputSchema != nil || tools[1].OutputSchema == nil || !tools[1].Annotations.ReadOnlyHint {
+	if tools[0].OutputSchema != nil || tools[1].OutputSchema == nil || tools[1].Annotations.ReadOnlyHint == nil || !*tools[1].Annotations.ReadOnlyHint {
 		t.Errorf("got %+v", tools)
 	}
 
