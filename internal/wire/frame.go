@@ -8,7 +8,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -111,7 +110,7 @@ func (r *Reader) readHeader() error {
 	}
 	raw := r.buf[r.r+prefixSize : r.r+prefixSize+int(headerLen)]
 	h := new(Header)
-	if err := json.Unmarshal(raw, h); err != nil {
+	if err := decodeHeader(raw, h); err != nil {
 		return violation("header is not a JSON object of the protocol: %v", err)
 	}
 	if h.Type == "" {
@@ -314,9 +313,4 @@ func AppendFrame(dst []byte, h *Header, bodyLen int) ([]byte, error) {
 	binary.BigEndian.PutUint32(dst[start:], uint32(length))
 	binary.BigEndian.PutUint32(dst[start+4:], uint32(headerLen))
 	return dst, nil
-}
-
-func appendHeader(dst []byte, h *Header) ([]byte, error) {
-	raw, err := json.Marshal(h)
-	return append(dst, raw...), err
 }
