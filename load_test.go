@@ -147,7 +147,7 @@ func TestManyTenantsUnderFire(t *testing.T) {
 
 // BenchmarkRecycling is the price of replacing workers after so many uses.
 func BenchmarkRecycling(b *testing.B) {
-	for _, uses := range []int{1, 10, 50, 200, -1} {
+	for _, uses := range []int{1, 10, 50, 200, 1000, -1} {
 		name := fmt.Sprint("uses=", uses)
 		if uses < 0 {
 			name = "uses=unlimited"

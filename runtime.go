@@ -60,7 +60,7 @@ type PoolConfig struct {
 	MinIdle            int           // armed and waiting (1)
 	MaxWorkers         int           // alive at once (8)
 	MaxIdleTime        time.Duration // idle longer and above the minimum: ended (60 s)
-	MaxUses            int           // executions of one worker
+	MaxUses            int           // executions of one worker (1000)
 	MaxLifetime        time.Duration // age of one worker (1 h)
 	HealthCheckTimeout time.Duration // for a worker's started and armed (500 ms)
 	SpawnTimeout       time.Duration // from start to armed (5 s)

@@ -60,7 +60,7 @@ type Config[W Worker] struct {
 	// MinWorkers or MinIdle needs it. Default 60 s. Negative: for ever.
 	MaxIdleTime time.Duration
 	// MaxUses is how many leases a worker serves, give or take 10 %, so that
-	// workers that began together do not end together. Default 50. Negative:
+	// workers that began together do not end together. Default 1000. Negative:
 	// unlimited. With 1, every lease gets a worker that nobody used before.
 	MaxUses int
 	// MaxLifetime is the age, counted from its arming and give or take 10 %, at
@@ -132,7 +132,7 @@ func (c *Config[W]) limits() (limits, error) {
 		minWorkers:   or(c.MinWorkers, min(2, maxWorkers), 0),
 		minIdle:      or(c.MinIdle, 1, 0),
 		maxWorkers:   maxWorkers,
-		maxUses:      or(c.MaxUses, 50, math.MaxInt),
+		maxUses:      or(c.MaxUses, 1000, math.MaxInt),
 		maxQueue:     maxQueue,
 		maxPerTenant: or(c.MaxQueuePerTenant, max(1, maxQueue/2), maxQueue),
 		maxIdle:      or(c.MaxIdleTime, time.Minute, forever),

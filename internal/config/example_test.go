@@ -137,7 +137,7 @@ func TestExampleDefaults(t *testing.T) {
 		"limits.cpu": l.CPU, "limits.wall": l.Wall, "limits.call_timeout": l.CallTimeout, "limits.heap": l.Heap, "limits.program": l.Program,
 		"limits.result": l.Result, "limits.arguments": l.Arguments, "limits.call_result": l.CallResult, "limits.calls": l.Calls,
 		"limits.concurrency": l.Concurrency, "limits.logs": l.Logs, "limits.emits": l.Emits,
-		"pool.min_workers": 2, "pool.min_idle": 1, "pool.max_workers": 8, "pool.max_idle_time": time.Minute, "pool.max_uses": 50,
+		"pool.min_workers": 2, "pool.min_idle": 1, "pool.max_workers": 8, "pool.max_idle_time": time.Minute, "pool.max_uses": 1000,
 		"pool.max_lifetime": time.Hour, "pool.health_check_timeout": 500 * time.Millisecond, "pool.spawn_timeout": 5 * time.Second,
 		"pool.max_queue": 1024, "pool.max_queue_per_tenant": 512, "pool.max_queue_wait": unlimited, "pool.max_worker_memory": 32 << 20,
 		"lockdown.off":      false,
@@ -202,7 +202,7 @@ func inForce(shown, dflt any) any {
 func TestDefaultsInTheOwnersSources(t *testing.T) {
 	for path, lines := range map[string][]string{
 		"../../pool/config.go": {
-			"or(c.MinWorkers, min(2, maxWorkers), 0)", "or(c.MinIdle, 1, 0)", "or(c.MaxWorkers, 8,", "or(c.MaxUses, 50,", "or(c.MaxQueue, 1024,",
+			"or(c.MinWorkers, min(2, maxWorkers), 0)", "or(c.MinIdle, 1, 0)", "or(c.MaxWorkers, 8,", "or(c.MaxUses, 1000,", "or(c.MaxQueue, 1024,",
 			"or(c.MaxQueuePerTenant, max(1, maxQueue/2),", "or(c.MaxIdleTime, time.Minute,", "or(c.MaxLifetime, time.Hour,",
 			"or(c.HealthCheckTimeout, 500*time.Millisecond,", "or(c.SpawnTimeout, 5*time.Second,", "or(c.MaxQueueWait, forever,",
 			"or(c.MaxWorkerMemory, 32<<20,",
