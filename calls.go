@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/autoclave-run/autoclave/internal/wire"
@@ -35,6 +36,12 @@ func (x *execution) call(h *wire.Header, body []byte) *Error {
 	if len(h.Server) > maxName || len(h.Name) > maxName {
 		return x.violate(ProtocolError, "call %d with a name of over %d bytes", h.Call, maxName)
 	}
+	select {
+	case <-x.r.closing:
+		// The worker is about to be killed; nothing more is asked of the host.
+		return nil
+	default:
+	}
 	now := time.Now()
 	record := CallRecord{Server: h.Server, Tool: h.Name, Code: inFlight, BytesOut: len(body), Millis: -millis(now.Sub(x.begin))}
 	if h.Kind != wire.KindTool {
@@ -52,21 +59,102 @@ func (x *execution) call(h *wire.Header, body []byte) *Error {
 	if asked := time.Duration(h.Timeout) * time.Millisecond; asked > 0 && asked < timeout {
 		timeout = asked
 	}
-	x.r.calls.run(func() { x.serve(h, body, now, timeout) })
+	c := &hostCall{x: x, h: h, body: body, begun: now, left: timeout, timeout: timeout}
+	x.r.active.add()
+	go c.serve()
 	return nil
 }
 
 // maxName bounds the names in a host call, in bytes; a resource's URI is one.
 const maxName = 8 << 10
 
-// serve answers one host call.
-func (x *execution) serve(h *wire.Header, body []byte, begun time.Time, timeout time.Duration) {
-	ctx, cancel := context.WithTimeout(x.callCtx, timeout)
-	value, err := x.ask(ctx, h, body)
-	fail := x.outcome(ctx, h, value, err, timeout)
-	cancel()
+// hostCall is one host call, from its admission to its answer.
+type hostCall struct {
+	x       *execution
+	h       *wire.Header
+	body    []byte
+	begun   time.Time
+	timeout time.Duration
 
-	record := CallRecord{Millis: millis(time.Since(begun)), OK: true, BytesIn: len(value.JSON)}
+	mu      sync.Mutex
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer
+	left    time.Duration // of the time limit, when the timer was started last
+	since   time.Time     // when that was
+	paused  int
+	claimed bool // somebody answers: the host, or the time limit
+}
+
+// serve answers the call: with what the host says, or that the time is over,
+// whichever comes first. A host that says something later is not heard.
+func (c *hostCall) serve() {
+	defer c.x.r.active.leave()
+	select {
+	case c.x.places <- struct{}{}:
+	case <-c.x.callCtx.Done():
+		return
+	}
+	ctx, cancel := context.WithCancelCause(context.WithValue(c.x.callCtx, clockKey{}, c))
+	defer cancel(nil)
+	c.mu.Lock()
+	c.cancel, c.since = cancel, time.Now()
+	c.timer = time.AfterFunc(c.left, c.expire)
+	c.mu.Unlock()
+	value, err := c.x.ask(ctx, c.h, c.body)
+	if c.claim() {
+		c.answer(value, c.x.outcome(c.h, value, err))
+	}
+}
+
+// claim reports true to the first who wants to answer.
+func (c *hostCall) claim() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.claimed {
+		return false
+	}
+	c.claimed = true
+	c.timer.Stop()
+	return true
+}
+
+// expire is called by the timer.
+func (c *hostCall) expire() {
+	c.mu.Lock()
+	if c.paused > 0 || c.claimed {
+		c.mu.Unlock()
+		return
+	}
+	c.claimed = true
+	c.mu.Unlock()
+	c.cancel(context.DeadlineExceeded)
+	c.answer(Value{}, named(c.h, &Error{Code: UpstreamTimeout, Message: fmt.Sprintf("no answer within %v", c.timeout)}))
+}
+
+// pause stops the time limit.
+func (c *hostCall) pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused++; c.paused == 1 {
+		c.timer.Stop()
+		c.left -= time.Since(c.since)
+	}
+}
+
+func (c *hostCall) resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused--; c.paused == 0 && !c.claimed {
+		c.since = time.Now()
+		c.timer.Reset(max(c.left, time.Millisecond))
+	}
+}
+
+// answer records the outcome and sends it to the worker.
+func (c *hostCall) answer(value Value, fail *Error) {
+	x, h := c.x, c.h
+	defer func() { <-x.places }()
+	record := CallRecord{Millis: millis(time.Since(c.begun)), OK: true, BytesIn: len(value.JSON)}
 	if fail != nil {
 		record.OK, record.Code, record.BytesIn = false, fail.Code, len(fail.Result)
 	} else if value.MCP && h.Kind == wire.KindTool && toolFailed(value.JSON) {
@@ -95,13 +183,12 @@ func (x *execution) serve(h *wire.Header, body []byte, begun time.Time, timeout 
 	case value.MCP:
 		answer.Form = wire.FormMCP
 	}
-	if err := x.w.Send(answer, result); err != nil && !errors.Is(err, wire.ErrFrameTooLarge) {
-		// The worker is dead or being killed: the receive loop knows.
-		return
-	} else if err != nil {
+	if err := x.w.Send(answer, result); errors.Is(err, wire.ErrFrameTooLarge) {
 		answer.Form, answer.Error = "", x.r.unsendable(err).wire()
 		_ = x.w.Send(answer, nil)
 	}
+	// Another error: the worker is dead or being killed, and the receive loop
+	// knows.
 }
 
 func (r *Runtime) unsendable(err error) *Error {
@@ -118,7 +205,7 @@ func toolFailed(result []byte) bool {
 }
 
 // outcome turns what the host answered into what the program is told.
-func (x *execution) outcome(ctx context.Context, h *wire.Header, value Value, err error, timeout time.Duration) *Error {
+func (x *execution) outcome(h *wire.Header, value Value, err error) *Error {
 	if err == nil {
 		if len(value.JSON) > x.limits.CallResult {
 			return named(h, &Error{
@@ -132,10 +219,7 @@ func (x *execution) outcome(ctx context.Context, h *wire.Header, value Value, er
 	if errors.As(err, &typed) {
 		return named(h, typed)
 	}
-	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded) && x.callCtx.Err() == nil:
-		return named(h, &Error{Code: UpstreamTimeout, Message: fmt.Sprintf("no answer within %v", timeout)})
-	case x.callCtx.Err() != nil:
+	if x.callCtx.Err() != nil {
 		return named(h, &Error{Code: Cancelled, Message: "the execution has ended"})
 	}
 	return named(h, &Error{Code: UpstreamError, Message: err.Error()})

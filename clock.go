@@ -13,27 +13,37 @@ type clockKey struct{}
 // to answer for, such as a user's approval. ctx is the one that the Host's
 // method was given. The function that it returns starts the clock again; it
 // must be called, and may be called more than once. The time limit of the call
-// itself is not paused: the Host says how long it may wait.
+// is stopped with it: the Host says how long it waits.
 //
 // With a context that is not of a host call it does nothing.
 func PauseClock(ctx context.Context) (resume func()) {
-	x, ok := ctx.Value(clockKey{}).(*execution)
+	c, ok := ctx.Value(clockKey{}).(*hostCall)
 	if !ok {
 		return func() {}
 	}
+	c.pause()
+	c.x.pause()
+	return sync.OnceFunc(func() {
+		c.x.resume()
+		c.resume()
+	})
+}
+
+func (x *execution) pause() {
 	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.paused == 0 {
 		x.pausedAt = time.Now()
 	}
 	x.paused++
-	x.mu.Unlock()
-	return sync.OnceFunc(func() {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		if x.paused--; x.paused == 0 {
-			x.pauses += time.Since(x.pausedAt)
-		}
-	})
+}
+
+func (x *execution) resume() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.paused--; x.paused == 0 {
+		x.pauses += time.Since(x.pausedAt)
+	}
 }
 
 // wall is how long the execution has taken, pauses left out, and whether its
@@ -41,7 +51,7 @@ func PauseClock(ctx context.Context) (resume func()) {
 func (x *execution) wall(now time.Time) (time.Duration, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	spent := now.Sub(x.begin) - x.pauses
+	spent := x.spent + now.Sub(x.begin) - x.pauses
 	if x.paused > 0 {
 		return spent - now.Sub(x.pausedAt), false
 	}

@@ -313,6 +313,24 @@ var doubles = map[string]func(d *double){
 	"blames-host":  func(d *double) { d.begin(); d.fails("OVERLOADED"); d.hang() },
 	"blames-crash": func(d *double) { d.begin(); d.fails("WORKER_CRASHED"); d.hang() },
 	"blames-other": func(d *double) { d.begin(); d.fails("MADE_UP"); d.hang() },
+	"floods-headers": func(d *double) {
+		d.begin()
+		header := fmt.Sprintf(`{"type":"emit","id":%d,"x":"%s"}`, d.id, strings.Repeat("x", 60<<10))
+		for {
+			d.raw(frame(header, "1"))
+		}
+	},
+	"never-reads": func(d *double) {
+		d.begin()
+		for n := uint64(1); n <= 100; n++ {
+			d.call(n, `{"a":"`+strings.Repeat("x", 100<<10)+`"}`)
+			// Wait, without reading, until the answer has had its time.
+			time.Sleep(5 * time.Millisecond)
+		}
+		for {
+			time.Sleep(time.Hour)
+		}
+	},
 	"floods-stderr": func(d *double) {
 		d.begin()
 		for {

@@ -3,6 +3,7 @@ package autoclave
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/autoclave-run/autoclave/internal/wire"
@@ -117,8 +118,11 @@ type Error struct {
 	// RetryAfter is an estimate of when a retry of an Overloaded execution
 	// would be served.
 	RetryAfter time.Duration `json:"-"`
-	// Cause says how the worker died, where it did.
-	Cause string `json:"cause,omitempty"`
+	// Cause says how the worker died, where it did; CauseKind is the same in
+	// one word of a closed set: sigsys, oom_kernel, go_oom, go_stack,
+	// go_panic, cpu_rlimit, host_kill, killed, pipe, signal, exit…
+	Cause     string `json:"cause,omitempty"`
+	CauseKind string `json:"cause_kind,omitempty"`
 
 	// Result is JSON that a tool reported with its error; the program finds
 	// it in HostError.result.
@@ -159,11 +163,21 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return e
 }
 
+// wire is the error as a program gets it. It goes into a header, so it is cut.
 func (e *Error) wire() *wire.Error {
+	const long, short = 8 << 10, 1 << 10
 	return &wire.Error{
-		Code: string(e.Code), Message: e.Message, Retryable: e.Retryable, Suggestion: e.Suggestion,
-		Server: e.Server, Tool: e.Tool,
+		Code: string(e.Code), Message: cut(e.Message, long), Retryable: e.Retryable, Suggestion: cut(e.Suggestion, short),
+		Server: cut(e.Server, short), Tool: cut(e.Tool, short),
 	}
+}
+
+// cut is s in valid UTF-8 of at most n bytes, and a mark where there was more.
+func cut(s string, n int) string {
+	if len(s) > n {
+		s = s[:n] + "…"
+	}
+	return strings.ToValidUTF8(s, "")
 }
 
 // cancelled is the error of an execution whose context ended.

@@ -49,30 +49,55 @@ func (r *Runtime) execute(ctx context.Context, p Program, host Host, res *Result
 	case !utf8.ValidString(p.Source):
 		return Errorf(SyntaxError, "the program is not valid UTF-8")
 	}
-	for attempt := 1; ; attempt++ {
-		lease, err := r.pool.Acquire(ctx, p.Tenant)
-		if err != nil {
-			res.Usage.Queue = time.Since(begun)
-			return r.refused(ctx, err)
-		}
-		res.Usage.Queue = time.Since(begun)
-		x := &execution{r: r, w: lease.Worker(), host: host, limits: limits, preview: p.Preview, ctx: ctx, id: r.nextID.Add(1), res: res}
-		fail := x.run(p.Source)
-		res.Worker = x.info(lease)
-		if x.lost == nil {
-			lease.Release()
-			return fail
-		}
-		lease.Discard(x.lost)
-		// A worker that was lost before the program had any effect is
-		// replaced, once, without the caller noticing.
-		if attempt == 1 && x.repeatable() && ctx.Err() == nil {
-			r.log.Warn("a worker was lost; its execution moves to another one", "worker", x.w.PID(), "error", x.lost)
-			*res = Result{}
-			continue
-		}
-		return fail
+	if !r.active.enter() {
+		return shuttingDown(nil)
 	}
+	defer r.active.leave()
+	x := &execution{r: r, host: host, limits: limits, preview: p.Preview, ctx: ctx, res: res}
+	fail := x.attempt(p, begun)
+	// A worker that was lost before the program had any effect is replaced,
+	// once, without the caller noticing.
+	if x.lost != nil && x.repeatable() && ctx.Err() == nil {
+		r.log.Warn("a worker was lost; its execution moves to another one", "worker", x.w.PID(), "error", x.lost)
+		*res = Result{}
+		again := &execution{r: r, host: host, limits: limits, preview: p.Preview, ctx: ctx, res: res, spent: time.Since(x.begin)}
+		return again.attempt(p, begun)
+	}
+	return fail
+}
+
+// attempt runs the program in one worker.
+func (x *execution) attempt(p Program, begun time.Time) *Error {
+	lease, err := x.r.pool.Acquire(x.ctx, p.Tenant)
+	x.res.Usage.Queue = time.Since(begun)
+	if err != nil {
+		return x.r.refused(x.ctx, err)
+	}
+	x.w, x.id = lease.Worker(), x.r.nextID.Add(1)
+	// A Host's method that panics on this goroutine must not keep the worker.
+	returned := false
+	defer func() {
+		if !returned {
+			x.w.Kill("the host panicked")
+			lease.Discard(errors.New("the host panicked"))
+		}
+	}()
+	fail := x.run(p.Source)
+	returned = true
+	x.res.Worker = x.info(lease)
+	if err := x.w.SendErr(); err != nil && x.lost == nil {
+		x.lost = err
+	}
+	if x.lost != nil {
+		lease.Discard(x.lost)
+	} else {
+		lease.Release()
+	}
+	return fail
+}
+
+func shuttingDown(err error) *Error {
+	return &Error{Code: ShuttingDown, Message: "the runtime is closing", err: err}
 }
 
 // refused translates the pool's refusal.
@@ -83,9 +108,12 @@ func (r *Runtime) refused(ctx context.Context, err error) *Error {
 	case errors.As(err, &over):
 		return &Error{Code: Overloaded, Message: err.Error(), Retryable: true, RetryAfter: over.RetryAfter, err: err}
 	case errors.As(err, &spawn):
-		return &Error{Code: WorkerCrashed, Message: err.Error(), Retryable: true, RetryAfter: spawn.RetryAfter, err: err}
+		// What a worker wrote before it died is for the operator, not for a
+		// model.
+		r.log.Error("no worker can be started", "error", err)
+		return &Error{Code: WorkerCrashed, Message: "no worker can be started", Retryable: true, RetryAfter: spawn.RetryAfter, err: err}
 	case errors.Is(err, pool.ErrClosed):
-		return &Error{Code: ShuttingDown, Message: "the runtime is closing", err: err}
+		return shuttingDown(err)
 	case ctx.Err() != nil:
 		return cancelled(ctx)
 	}
@@ -121,6 +149,14 @@ type execution struct {
 	progress int
 	unknown  int
 	lastCall uint64
+	messages int64
+	headers  int64         // bytes of headers that its worker had sent before
+	cpuSeen  time.Duration // CPU time of the process when it was last looked at
+	spent    time.Duration // wall time of an attempt before this one
+
+	// places are taken by host calls from before they are asked until their
+	// answer is in the pipe: what waits there is in memory.
+	places chan struct{}
 
 	callCtx  context.Context // of all host calls; ends with the execution
 	endCalls context.CancelFunc
@@ -149,15 +185,23 @@ func (x *execution) repeatable() bool {
 
 func (x *execution) run(source string) (fail *Error) {
 	x.events, _ = x.host.(EventHost)
-	x.callCtx, x.endCalls = context.WithCancel(context.WithValue(x.ctx, clockKey{}, x))
+	x.callCtx, x.endCalls = context.WithCancel(x.ctx)
+	x.places = make(chan struct{}, x.limits.Concurrency)
 	x.begin = time.Now()
+	x.headers = x.w.HeaderBytes()
 	x.cpuBase, x.hasCPU = x.w.CPUTime()
+	x.cpuSeen = x.cpuBase
 	defer x.finish()
 
 	x.w.SetBodyLimit(x.bodyLimit)
 	x.health = x.begin.Add(x.r.health)
 	x.w.SetSendDeadline(x.health)
-	if err := x.send(source); err != nil {
+	switch err := x.send(source); {
+	case errors.Is(err, wire.ErrFrameTooLarge):
+		// Nothing was sent.
+		x.w.SetSendDeadline(time.Time{})
+		return Errorf(Internal, "the program and the catalog do not fit Config.MaxFrame: %w", err)
+	case err != nil:
 		return x.lose(err)
 	}
 	x.w.SetSendDeadline(time.Time{})
@@ -213,49 +257,46 @@ func (x *execution) finish() {
 	}
 	x.res.Usage.Calls = len(x.res.Calls)
 	x.res.Usage.Run = now.Sub(x.begin)
+	x.sampleCPU()
+	x.res.Usage.CPU = x.cpuSeen - x.cpuBase
+}
+
+// sampleCPU looks at the process's clock while there is a process.
+func (x *execution) sampleCPU() {
 	if cpu, ok := x.w.CPUTime(); ok && x.hasCPU {
-		x.res.Usage.CPU = cpu - x.cpuBase
+		x.cpuSeen = cpu
 	}
 }
 
 // receive reads what the worker says until the execution has ended.
 func (x *execution) receive() *Error {
-	deadline, set := x.health, true
-	if wall := x.begin.Add(x.limits.Wall); wall.Before(deadline) {
-		deadline = wall
+	first := min(x.limits.Wall-x.spent, x.limits.CPU)
+	deadline := x.begin.Add(first)
+	if x.health.Before(deadline) {
+		deadline = x.health
 	}
+	x.w.SetReceiveDeadline(deadline)
 	for {
-		var h *wire.Header
-		var body []byte
-		var err error
-		if set {
-			h, body, err = x.w.Receive(deadline)
-		} else {
-			h, body, err = x.w.ReceiveMore()
-		}
-		set = false
-		if err != nil {
-			if !errors.Is(err, os.ErrDeadlineExceeded) {
+		// A context that ended before the deadline was set had its Wake
+		// undone by it.
+		look := x.ctx.Err() != nil && x.ending == nil
+		if !look {
+			h, body, err := x.w.Receive()
+			switch {
+			case err == nil:
+				if ended, fail := x.message(h, body); ended {
+					return fail
+				}
+				continue
+			case !errors.Is(err, os.ErrDeadlineExceeded):
 				return x.lose(err)
 			}
-			var fail *Error
-			if deadline, fail = x.check(time.Now()); fail != nil {
-				return fail
-			}
-			set = true
-			continue
 		}
-		ended, fail := x.message(h, body)
-		if ended {
+		deadline, fail := x.check(time.Now())
+		if fail != nil {
 			return fail
 		}
-		if x.ending != nil && x.endBy.IsZero() {
-			// The message began the end.
-			if deadline, fail = x.check(time.Now()); fail != nil {
-				return fail
-			}
-			set = true
-		}
+		x.w.SetReceiveDeadline(deadline)
 	}
 }
 
@@ -269,8 +310,9 @@ func (x *execution) check(now time.Time) (time.Time, *Error) {
 	next := now.Add(time.Hour)
 	if x.ending == nil {
 		wall, running := x.wall(now)
-		cpu, ok := x.w.CPUTime()
-		used := cpu - x.cpuBase
+		_, ok := x.w.CPUTime()
+		x.sampleCPU()
+		used := x.cpuSeen - x.cpuBase
 		switch {
 		case x.ctx.Err() != nil:
 			x.ending = cancelled(x.ctx)
@@ -302,6 +344,7 @@ func (x *execution) check(now time.Time) (time.Time, *Error) {
 	}
 	if x.endBy.IsZero() {
 		x.endBy = now.Add(x.r.grace)
+		x.endCalls()
 		if x.r.grace > 0 {
 			x.w.SetSendDeadline(x.endBy)
 			// If this fails, the kill is near.
@@ -337,6 +380,7 @@ func cpuLimit(limit time.Duration) *Error {
 
 // kill ends the worker and returns what the caller is told.
 func (x *execution) kill(why error) *Error {
+	x.sampleCPU()
 	x.w.Kill(why.Error())
 	<-x.w.Done()
 	x.lost = why
@@ -353,6 +397,7 @@ func (x *execution) violate(code Code, format string, args ...any) *Error {
 	// Before started, the bytes are what an earlier program left in the pipe:
 	// this program is not to blame and runs elsewhere.
 	x.retry = !x.started
+	x.sampleCPU()
 	x.w.Kill(err.Error())
 	<-x.w.Done()
 	x.lost = err
@@ -387,7 +432,7 @@ func (x *execution) crashed(err error) *Error {
 	select {
 	case <-x.r.closing:
 		x.retry = false
-		return &Error{Code: ShuttingDown, Message: "the runtime was closed while the program ran", err: err}
+		return shuttingDown(err)
 	default:
 	}
 	death := x.w.Death()
@@ -395,15 +440,15 @@ func (x *execution) crashed(err error) *Error {
 	switch {
 	case death.IsMemory():
 		x.retry = false
-		return &Error{Code: HeapLimit, Message: "the program took more memory than its process may have", Cause: death.String(), err: err}
+		return &Error{Code: HeapLimit, Message: "the program took more memory than its process may have", Cause: death.String(), CauseKind: string(death.Kind), err: err}
 	case death.IsCPU():
 		x.retry = false
 		e := cpuLimit(x.limits.CPU)
-		e.Cause = death.String()
+		e.Cause, e.CauseKind = death.String(), string(death.Kind)
 		return e
 	}
 	return &Error{
-		Code: WorkerCrashed, Message: "the worker that ran the program died", Cause: death.String(),
+		Code: WorkerCrashed, Message: "the worker that ran the program died", Cause: death.String(), CauseKind: string(death.Kind),
 		Retryable: x.lastCall == 0, err: err,
 	}
 }

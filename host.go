@@ -130,10 +130,22 @@ type CatalogEntry struct {
 	Tools  []string
 }
 
-// NewCatalog returns a Catalog of the given servers.
-func NewCatalog(entries []CatalogEntry) *Catalog {
+// maxCatalog bounds a catalog's names, in bytes of JSON.
+const maxCatalog = 8 << 20
+
+// NewCatalog returns a Catalog of the given servers. Their names must be
+// different and not empty, and all names together below 8 MiB.
+func NewCatalog(entries []CatalogEntry) (*Catalog, error) {
 	servers := make([]wire.CatalogServer, len(entries))
+	seen := make(map[string]bool, len(entries))
 	for i, e := range entries {
+		switch {
+		case e.Server == "":
+			return nil, fmt.Errorf("catalog: entry %d has no server name", i)
+		case seen[e.Server]:
+			return nil, fmt.Errorf("catalog: the server %q is there twice: each has one entry", e.Server)
+		}
+		seen[e.Server] = true
 		servers[i] = wire.CatalogServer{Name: e.Server, Tools: e.Tools}
 		if e.Tools == nil {
 			servers[i].Tools = []string{}
@@ -141,8 +153,11 @@ func NewCatalog(entries []CatalogEntry) *Catalog {
 	}
 	body, err := json.Marshal(servers)
 	if err != nil {
-		panic("autoclave: strings always marshal: " + err.Error())
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
+	if len(body) > maxCatalog {
+		return nil, fmt.Errorf("catalog: its names take %d bytes, at most %d are allowed", len(body), maxCatalog)
 	}
 	sum := sha256.Sum256(body)
-	return &Catalog{version: base64.RawURLEncoding.EncodeToString(sum[:12]), body: body}
+	return &Catalog{version: base64.RawURLEncoding.EncodeToString(sum[:12]), body: body}, nil
 }

@@ -21,8 +21,10 @@ type Limits struct {
 	Wall time.Duration
 	// CallTimeout is how long one host call may take. Default 60 s.
 	CallTimeout time.Duration
-	// Heap is the memory that the program's values may take, in bytes.
-	// Default 128 MiB.
+	// Heap is the memory that the program's values may take, in bytes. It is
+	// the worker that counts it; what bounds the process from outside is
+	// twice Config's heap and what Go needs besides (about 640 MiB), by the
+	// kernel. Default 128 MiB.
 	Heap int64
 	// Program is the size of the source, in bytes of UTF-8. Default 256 KiB.
 	Program int

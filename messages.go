@@ -55,6 +55,9 @@ func (x *execution) message(h *wire.Header, body []byte) (ended bool, fail *Erro
 		}
 		return false, nil
 	}
+	if used, free := x.w.HeaderBytes()-x.headers, x.headerBudget(); used > free {
+		return true, x.violate(ProtocolError, "headers of %d bytes, at most %d are allowed by now", used, free)
+	}
 	if h.ID != x.id {
 		return true, x.violate(ProtocolError, "%s for execution %d while %d is under way", h.Type, h.ID, x.id)
 	}
@@ -67,6 +70,10 @@ func (x *execution) message(h *wire.Header, body []byte) (ended bool, fail *Erro
 	}
 	if !x.started {
 		return true, x.violate(ProtocolError, "%s before started", h.Type)
+	}
+	if x.ending != nil && h.Type != wire.TypeDone {
+		// What a program says that is being ended has no effect any more.
+		return false, nil
 	}
 	switch h.Type {
 	case wire.TypeCall:
@@ -86,6 +93,13 @@ func (x *execution) message(h *wire.Header, body []byte) (ended bool, fail *Erro
 }
 
 const maxUnknown = 1000
+
+// headerBudget is how many bytes of headers the worker may have sent for this
+// execution by now: to read them is work.
+func (x *execution) headerBudget() int64 {
+	x.messages++
+	return 1<<20 + 256*x.messages + 20<<10*int64(x.lastCall+1)
+}
 
 func (x *execution) logged(h *wire.Header, body []byte) *Error {
 	x.logBytes += len(body) + wire.LogOverhead

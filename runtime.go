@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,7 +108,10 @@ type Runtime struct {
 
 	closing  chan struct{} // closed when executions are to end
 	closeOne sync.Once
-	calls    callGroup
+	active   activity
+
+	deathsMu sync.Mutex
+	deaths   map[string]uint64
 }
 
 // ErrNotServed is what Open returns where ServeIfWorker has not run: the
@@ -154,9 +158,6 @@ func newRuntime(cfg Config) (*Runtime, error) {
 	case cfg.KillGrace > 0:
 		r.grace = cfg.KillGrace
 	}
-	if cfg.StackDepth < 0 {
-		return nil, fmt.Errorf("Config.StackDepth is %d: it cannot be negative", cfg.StackDepth)
-	}
 	maxFrame := cfg.MaxFrame
 	if maxFrame == 0 {
 		maxFrame = wire.DefaultMaxFrame
@@ -164,16 +165,25 @@ func newRuntime(cfg Config) (*Runtime, error) {
 	if err := checkFrame(limits, maxFrame); err != nil {
 		return nil, err
 	}
-	r.health = cfg.Pool.HealthCheckTimeout
-	if r.health == 0 {
+	switch r.health = cfg.Pool.HealthCheckTimeout; {
+	case r.health == 0:
 		r.health = defaultHealthCheck
+	case r.health < 0:
+		r.health = 100 * 365 * 24 * time.Hour
+	}
+	if limits.Heap < wire.MinHeap {
+		return nil, fmt.Errorf("Config.Limits.Heap is %d bytes: an isolate needs %d at least", limits.Heap, int64(wire.MinHeap))
+	}
+	if d := cfg.StackDepth; d != 0 && (d < wire.MinStack || d > wire.MaxStack) {
+		return nil, fmt.Errorf("Config.StackDepth is %d: it must be between %d and %d, or 0 for the default", d, wire.MinStack, wire.MaxStack)
 	}
 	floor, err := lockdownFloor(cfg.Lockdown, r.log)
 	if err != nil {
 		return nil, err
 	}
 	r.launcher, err = process.NewLauncher(process.Config{
-		Path: cfg.workerPath, Compile: cfg.workerPath == "",
+		OnDeath: r.died,
+		Path:    cfg.workerPath, Compile: cfg.workerPath == "",
 		Boot: worker.Boot{
 			Lockdown: lockdown.Profile{Off: cfg.Lockdown.Off, Trap: cfg.Lockdown.Trap, HeapLimit: limits.Heap},
 			Heap:     limits.Heap, Stack: r.stack, MaxFrame: maxFrame, Lazy: process.CanMeasureCPU,
@@ -216,6 +226,24 @@ func checkFrame(l Limits, maxFrame int) error {
 	return nil
 }
 
+// died counts how workers died.
+func (r *Runtime) died(kind string) {
+	r.deathsMu.Lock()
+	defer r.deathsMu.Unlock()
+	if r.deaths == nil {
+		r.deaths = map[string]uint64{}
+	}
+	r.deaths[kind]++
+}
+
+// Deaths counts the workers that have died so far, by Error.CauseKind. Those
+// that the pool ended in its ordinary course are "host_kill".
+func (r *Runtime) Deaths() map[string]uint64 {
+	r.deathsMu.Lock()
+	defer r.deathsMu.Unlock()
+	return maps.Clone(r.deaths)
+}
+
 // Stats returns what the pool has done so far.
 func (r *Runtime) Stats() pool.Stats { return r.pool.Stats() }
 
@@ -241,31 +269,67 @@ func (r *Runtime) Close(ctx context.Context) error {
 	if errors.Is(err, context.Canceled) {
 		err = nil // executions did not end in time and were ended, as was asked for
 	}
-	return errors.Join(err, r.calls.wait(ctx))
+	return errors.Join(err, r.active.end(ctx))
 }
 
 // lingering is how long Close waits, once its context has ended, for a Host's
 // methods to notice that theirs has.
 const lingering = time.Second
 
-// callGroup counts host calls under way.
-type callGroup struct{ wg sync.WaitGroup }
+// activity counts executions and host calls under way.
+type activity struct {
+	mu    sync.Mutex
+	n     int
+	ended bool
+	idle  chan struct{} // closed when ended and n is 0
+}
 
-func (g *callGroup) run(f func()) { g.wg.Go(f) }
+// enter counts one more, unless the end was called for.
+func (a *activity) enter() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return false
+	}
+	a.n++
+	return true
+}
 
-func (g *callGroup) wait(ctx context.Context) error {
-	gone := make(chan struct{})
-	go func() {
-		g.wg.Wait()
-		close(gone)
-	}()
+// add counts one more while another is under way.
+func (a *activity) add() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.n++
+}
+
+func (a *activity) leave() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.n--; a.n == 0 && a.ended {
+		close(a.idle)
+	}
+}
+
+// end lets nobody enter any more and waits until all have left, for a moment
+// beyond the end of ctx.
+func (a *activity) end(ctx context.Context) error {
+	a.mu.Lock()
+	if !a.ended {
+		a.ended = true
+		a.idle = make(chan struct{})
+		if a.n == 0 {
+			close(a.idle)
+		}
+	}
+	idle := a.idle
+	a.mu.Unlock()
 	select {
-	case <-gone:
+	case <-idle:
 		return nil
 	case <-ctx.Done():
 	}
 	select {
-	case <-gone:
+	case <-idle:
 		return nil
 	case <-time.After(lingering):
 		return errors.New("autoclave: a Host still works on a call whose context has ended")

@@ -336,6 +336,126 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+// TestHostThatDoesNotListen: a call ends with its time limit, whatever the
+// host does.
+func TestHostThatDoesNotListen(t *testing.T) {
+	t.Parallel()
+	rt := open(t, autoclave.Config{Limits: autoclave.Limits{CallTimeout: 100 * time.Millisecond}})
+	release := make(chan struct{})
+	deaf := autoclave.HostFunc(func(context.Context, autoclave.ToolCall) (autoclave.Value, error) {
+		<-release
+		return autoclave.JSONValue("late")
+	})
+	res := execute(t, rt, `try { return await tools.s.t() } catch (e) { return e.code }`, deaf)
+	close(release)
+	if string(res.Value) != `"UPSTREAM_TIMEOUT"` || len(res.Calls) != 1 || res.Calls[0].Code != autoclave.UpstreamTimeout {
+		t.Errorf("value %s, calls %+v", res.Value, res.Calls)
+	}
+	// A host that has stopped the clock has the time that it needs.
+	asks := autoclave.HostFunc(func(ctx context.Context, _ autoclave.ToolCall) (autoclave.Value, error) {
+		defer autoclave.PauseClock(ctx)()
+		select {
+		case <-time.After(400 * time.Millisecond):
+			return autoclave.JSONValue("asked")
+		case <-ctx.Done():
+			return autoclave.Value{}, ctx.Err()
+		}
+	})
+	if res := execute(t, rt, `await tools.s.t()`, asks); string(res.Value) != `"asked"` {
+		t.Errorf("value %s", res.Value)
+	}
+}
+
+type panicking struct{ autoclave.Host }
+
+func (panicking) Log(autoclave.LogEntry)      { panic("no ears") }
+func (panicking) Emit(json.RawMessage)        {}
+func (panicking) Progress(autoclave.Progress) {}
+
+// TestPanickingEventHost: the panic is its caller's, the worker does not stay
+// lent.
+func TestPanickingEventHost(t *testing.T) {
+	t.Parallel()
+	rt := open(t, autoclave.Config{Pool: oneWorker()})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		_, _ = rt.Execute(t.Context(), autoclave.Program{Source: `console.log(1); await sleep(1)`}, panicking{patient})
+	}()
+	if res := execute(t, rt, `2`, patient); string(res.Value) != "2" {
+		t.Errorf("afterwards: %s", res.Value)
+	}
+}
+
+// TestEdgeValues: what means none or unlimited works through the Runtime.
+func TestEdgeValues(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]autoclave.PoolConfig{
+		"no health check": {HealthCheckTimeout: -1},
+		"unlimited":       {MaxUses: -1, MaxLifetime: -1, MaxIdleTime: -1, MaxQueue: -1, MaxWorkerMemory: -1},
+		"no minimum":      {MinWorkers: -1, MinIdle: -1},
+		"one use":         {MaxUses: 1, MaxWorkers: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rt := open(t, autoclave.Config{Pool: cfg})
+			pids := map[int]bool{}
+			for range 5 {
+				res := execute(t, rt, `(await tools.s.t({ n: 1 })).n`, patient)
+				if string(res.Value) != "1" {
+					t.Errorf("value %s", res.Value)
+				}
+				pids[res.Worker.PID] = true
+			}
+			if name == "one use" && len(pids) != 5 {
+				t.Errorf("%d processes for 5 executions", len(pids))
+			}
+		})
+	}
+}
+
+// TestAwkwardPrograms: what once cost a worker, or a result.
+func TestAwkwardPrograms(t *testing.T) {
+	t.Parallel()
+	rt := open(t, autoclave.Config{Pool: oneWorker(), Limits: autoclave.Limits{Arguments: 1 << 10}})
+	pid := 0
+	for source, want := range map[string]string{
+		`try { await callTool("\u0001".repeat(8000), "\u0001".repeat(8000), {}); } catch (e) { return e.code }`:   `"INVALID_ARGUMENTS"`,
+		`for (let i = 0; i < 20; i++) Promise.reject(new Error("<".repeat(2000))); await sleep(1); return 1`: `1`,
+		`const big = { a: "x".repeat(2000) }; const all = [];
+		for (let i = 0; i < 8; i++) all.push(tools.s.t({ i }));
+		for (let i = 0; i < 8; i++) all.push(tools.s.t(big).catch((e) => e.code));
+		all.push(tools.s.t({ i: 99 }));
+		return (await Promise.all(all)).slice(-2)`: `["ARGUMENT_LIMIT",{"i":99}]`,
+		`for (let i = 0; i < 150000; i++) clearTimeout(setTimeout(() => {}, 60000)); return "ok"`: `"ok"`,
+	} {
+		res := execute(t, rt, source, patient)
+		if string(res.Value) != want {
+			t.Errorf("%.60s…\ngot  %s\nwant %s", source, res.Value, want)
+		}
+		if pid != 0 && res.Worker.PID != pid {
+			t.Errorf("%.60s…: worker %d was lost", source, pid)
+		}
+		pid = res.Worker.PID
+	}
+}
+
+func TestCatalogsAreChecked(t *testing.T) {
+	t.Parallel()
+	for want, entries := range map[string][]autoclave.CatalogEntry{
+		"no server name": {{Server: ""}},
+		"there twice":    {{Server: "a"}, {Server: "b"}, {Server: "a"}},
+		"at most":        {{Server: strings.Repeat("x", 9<<20)}},
+	} {
+		if _, err := autoclave.NewCatalog(entries); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+}
+
 func TestProgramLimitsOnlyLower(t *testing.T) {
 	t.Parallel()
 	rt := open(t, autoclave.Config{})

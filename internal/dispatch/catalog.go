@@ -57,7 +57,9 @@ func newSnapshot(version uint64, members []upstream.Member, describe map[string]
 		}
 		entries[i] = autoclave.CatalogEntry{Server: name, Tools: s.toolNames[name]}
 	}
-	s.worker = autoclave.NewCatalog(entries)
+	// Where the names are too many, a program does without: every name passes
+	// then, and is looked up here.
+	s.worker, _ = autoclave.NewCatalog(entries)
 	return s
 }
 

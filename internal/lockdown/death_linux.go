@@ -13,21 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OOMKills counts the processes that the kernel has killed for want of memory,
-// on this machine and in the host's control group together. Only its growth
-// means something. It reports false where the kernel does not tell.
+// OOMKills counts the processes that the kernel has killed for want of memory
+// in the host's control group. Only its growth means something. It reports
+// false where there is no such group: what the whole machine has killed says
+// nothing of a worker.
 func OOMKills() (uint64, bool) {
-	n, ok := countField("/proc/vmstat", "oom_kill")
-	if raw, err := os.ReadFile("/proc/self/cgroup"); err == nil {
-		for line := range strings.Lines(string(raw)) {
-			if group, v2 := strings.CutPrefix(strings.TrimSpace(line), "0::"); v2 {
-				if m, found := countField("/sys/fs/cgroup"+group+"/memory.events", "oom_kill"); found {
-					n, ok = n+m, true
-				}
-			}
+	raw, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(raw)) {
+		if group, v2 := strings.CutPrefix(strings.TrimSpace(line), "0::"); v2 {
+			return countField("/sys/fs/cgroup"+group+"/memory.events", "oom_kill")
 		}
 	}
-	return n, ok
+	return 0, false
 }
 
 func countField(path, field string) (uint64, bool) {

@@ -38,6 +38,9 @@ type Config struct {
 	// soon as there is a second one to start: it takes some milliseconds off
 	// each start, and a host that needs one worker alone need not pay for it.
 	Compile bool
+	// OnDeath, if set, is told the kind of each worker's death. It must be
+	// quick.
+	OnDeath func(kind string)
 	// Logger gets what workers write to stderr, at level debug. Nil discards.
 	Logger *slog.Logger
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/autoclave-run/autoclave/internal/worker"
 )
@@ -18,6 +19,9 @@ func executable() (string, error) {
 	}
 	return os.Executable()
 }
+
+// bootTime is how long the boot message may take into its pipe.
+const bootTime = time.Second
 
 // start starts the process on the launcher's thread and returns without
 // waiting for it to say anything.
@@ -58,7 +62,11 @@ func (l *Launcher) start(b worker.Boot) (*Worker, error) {
 	if err != nil {
 		return fail(err)
 	}
-	// The message is smaller than what a pipe holds: this does not block.
+	// The message is smaller than what a pipe holds, except for a user who has
+	// too many pipes already.
+	if err := bootW.SetWriteDeadline(time.Now().Add(bootTime)); err != nil {
+		return fail(err)
+	}
 	if _, err := bootW.Write(boot); err != nil {
 		return fail(err)
 	}

@@ -29,7 +29,8 @@ type Worker struct {
 	floor  lockdown.Level
 	layers []string
 
-	oom *oomCounter
+	oom     *oomCounter
+	onDeath func(string)
 
 	done chan struct{}
 
@@ -62,7 +63,7 @@ func newWorker(l *Launcher, proc *os.Process, stdin, stdout, stderr *os.File) *W
 		floor:  l.cfg.Floor, layers: l.cfg.FloorLayers,
 		done:     make(chan struct{}),
 		nextHeap: l.cfg.Boot.Heap, nextStack: l.cfg.Boot.Stack,
-		oom: l.oom,
+		oom: l.oom, onDeath: l.cfg.OnDeath,
 	}
 	w.stderr = newTail(stderr, w.log, func() { w.Kill("it floods stderr") })
 	go w.stderr.read()
@@ -94,6 +95,9 @@ func (w *Worker) wait() {
 	w.stdin.Close()
 	w.stdout.Close()
 	w.death = w.explain(state, reason)
+	if w.onDeath != nil {
+		w.onDeath(string(w.death.Kind))
+	}
 	close(w.done)
 }
 
@@ -189,17 +193,19 @@ func (w *Worker) Send(h *wire.Header, body []byte) error { return w.writer.Write
 // no further use.
 func (w *Worker) SetSendDeadline(t time.Time) { _ = w.stdin.SetWriteDeadline(t) }
 
+// SetReceiveDeadline sets when Receive gives up. It undoes a Wake: whoever
+// calls it looks again, afterwards, for what Wake would have told of.
+func (w *Worker) SetReceiveDeadline(t time.Time) { _ = w.stdout.SetReadDeadline(t) }
+
 // Receive returns the next frame, or os.ErrDeadlineExceeded when the deadline
 // has passed or Wake was called before one was complete; nothing is lost then.
-func (w *Worker) Receive(deadline time.Time) (*wire.Header, []byte, error) {
-	if err := w.stdout.SetReadDeadline(deadline); err != nil {
-		return nil, nil, err
-	}
-	return w.reader.Next()
-}
+func (w *Worker) Receive() (*wire.Header, []byte, error) { return w.reader.Next() }
 
-// ReceiveMore is Receive with the deadline that was set last.
-func (w *Worker) ReceiveMore() (*wire.Header, []byte, error) { return w.reader.Next() }
+// HeaderBytes is the size of all headers that the worker has sent.
+func (w *Worker) HeaderBytes() int64 { return w.reader.HeaderBytes() }
+
+// SendErr is the error for which nothing can be sent any more, if there is one.
+func (w *Worker) SendErr() error { return w.writer.Err() }
 
 // Wake makes a Receive that waits return os.ErrDeadlineExceeded.
 func (w *Worker) Wake() { _ = w.stdout.SetReadDeadline(time.Unix(1, 0)) }
@@ -282,7 +288,14 @@ func (w *Worker) awaitArmed(ctx context.Context, generation uint64) error {
 	return nil
 }
 
-func noBody(*wire.Header) int { return 0 }
+// noBody is the limit where only messages without a body are due. One of an
+// unknown type, a newer worker's, may have one.
+func noBody(h *wire.Header) int {
+	if wire.FromWorker(h.Type) || wire.FromHost(h.Type) || h.Type == wire.TypeCache {
+		return 0
+	}
+	return wire.MaxHeader
+}
 
 // wakeOn makes Receive return when ctx ends. The function that it returns
 // ends that.
@@ -294,10 +307,12 @@ func (w *Worker) wakeOn(ctx context.Context) func() {
 func (w *Worker) expect(ctx context.Context, want wire.Type) (*wire.Header, []byte, error) {
 	for {
 		deadline, _ := ctx.Deadline()
+		w.SetReceiveDeadline(deadline)
+		// After the deadline was set, so that a Wake before it is not lost.
 		if ctx.Err() != nil {
 			return nil, nil, fmt.Errorf("waiting for the worker's %s: %w", want, context.Cause(ctx))
 		}
-		h, body, err := w.Receive(deadline)
+		h, body, err := w.Receive()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			// Either ctx has ended, which the top of the loop or the next

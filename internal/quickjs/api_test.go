@@ -40,7 +40,7 @@ func TestCalls(t *testing.T) {
 		{"in", "['github' in tools, 'my_server' in tools, 'nope' in tools, 'create_issue' in tools.github, 'x' in tools.github]", `[true,true,false,true,false]`, nil},
 		{"no thenable", "const g = await tools.github; typeof g.create_issue", `"function"`, nil},
 		{"no thenable at the top", "const t = await tools; typeof t.github", `"object"`, nil},
-		{"a tool named then", "typeof tools.weather.then", `"function"`, nil},
+		{"a tool named then", "typeof tools.weather.then", `"undefined"`, nil},
 		{"stringify", "[JSON.stringify(tools), String(tools)]", `["{\"github\":{},\"my-server\":{},\"weather\":{}}","[object Object]"]`, nil},
 		{"cannot be changed", "tools.github = 1; delete tools.weather; tools.github.x = 2; Object.keys(tools).length", `3`, nil},
 		{"cannot be frozen", "try { Object.freeze(tools); 'frozen' } catch (e) { e.constructor.name }", `"TypeError"`, nil},

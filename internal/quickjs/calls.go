@@ -1,6 +1,7 @@
 package quickjs
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -24,7 +25,7 @@ type hostCall struct {
 func (e *Engine) nativeCall(args []value) value {
 	x := &e.run
 	promise, resolve, reject := e.newPromise()
-	if isException(promise) || x.stopped() {
+	if isException(promise) || x.stopped() || x.over {
 		return promise
 	}
 	c := &hostCall{
@@ -66,12 +67,22 @@ func (e *Engine) send(c *hostCall) {
 			e.refuse(c, &wire.Error{Code: wire.CodeArgumentLimit, Message: fmt.Sprintf("the arguments of this call are %d bytes of JSON; the limit is %d", len(body), limit)})
 			return
 		}
+		if why := unsendable(body); len(body) > 0 && why != "" {
+			e.refuse(c, &wire.Error{Code: wire.CodeInvalidArguments, Message: "what this call is given cannot be sent: " + why})
+			return
+		}
 		x.nextCall++
 		c.ID, c.Body = x.nextCall, body
-		if err := x.port.Call(c.Call); err != nil {
+		err := x.port.Call(c.Call)
+		c.Body = nil
+		if errors.Is(err, ErrTooLarge) {
+			x.nextCall--
+			e.refuse(c, &wire.Error{Code: wire.CodeInvalidArguments, Message: "the names in this call are too long"})
+			return
+		}
+		if err != nil {
 			x.fail(fmt.Errorf("hand over a host call: %w", err))
 		}
-		c.Body = nil
 		x.inFlight[c.ID] = c
 	}
 	if isUndefined(c.body) {
@@ -136,7 +147,8 @@ func (e *Engine) finish(r value) {
 // deliver settles the promise of a call, and gives the next call its turn.
 func (e *Engine) deliver(a answer) {
 	x, c, ev := &e.run, a.call, &a.event
-	if len(x.queue) > 0 {
+	// One that is refused before it is sent leaves its place to the one behind.
+	for len(x.queue) > 0 && int64(len(x.inFlight)) < x.program.Limits.Concurrency {
 		next := x.queue[0]
 		x.queue[0] = nil
 		x.queue = x.queue[1:]

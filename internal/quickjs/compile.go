@@ -99,9 +99,9 @@ func (e *Engine) prepare(author []byte) (code, *wire.Error) {
 	}
 	werr := &wire.Error{Code: wire.CodeSyntax, Message: bad.message, Line: bad.line, Column: bad.column}
 	if spec := x.source.imported; spec != "" {
+		spec, werr.Line, werr.Column = findImport(author, spec)
 		werr.Message = noImport(spec)
-		werr.Line, werr.Column = findImport(author, spec)
-		werr.Suggestion = "remove the import: tools, callTool, resources, stash, parallel and the rest are there as globals"
+		werr.Suggestion = withoutImport
 	}
 	werr.Frame = frame(author, werr.Line, werr.Column)
 	return code{}, werr
@@ -291,14 +291,19 @@ func noImport(spec string) string {
 	return fmt.Sprintf("there are no modules here, so %q cannot be imported", spec)
 }
 
-// findImport is where a text names the module that it imports.
-func findImport(src []byte, spec string) (line, column int) {
-	for _, quote := range []string{`"`, `'`} {
-		if i := bytes.Index(src, []byte(quote+spec+quote)); i >= 0 {
-			return bytes.Count(src[:i], []byte("\n")) + 1, i - bytes.LastIndexByte(src[:i], '\n')
+const withoutImport = "remove the import: tools, callTool, resources, stash, parallel and the rest are there as globals"
+
+// findImport is where a text names the module that it imports, and how: the
+// engine has taken a leading ./ away.
+func findImport(src []byte, spec string) (written string, line, column int) {
+	for _, quote := range []string{`"`, "'", "`"} {
+		for _, before := range []string{"", "./"} {
+			if i := bytes.Index(src, []byte(quote+before+spec+quote)); i >= 0 {
+				return before + spec, bytes.Count(src[:i], []byte("\n")) + 1, i - bytes.LastIndexByte(src[:i], '\n')
+			}
 		}
 	}
-	return 0, 0
+	return spec, 0, 0
 }
 
 func lineOf(src []byte, line int) []byte {

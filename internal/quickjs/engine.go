@@ -33,6 +33,10 @@ type Port interface {
 	Poll() (Event, bool, error)
 }
 
+// ErrTooLarge is what Port.Call returns for a call that does not fit a message:
+// nothing was sent, and the pipe is good.
+var ErrTooLarge = errors.New("the call does not fit a message")
+
 // ErrTimeout is what Port.Wait returns when the timeout has passed.
 var ErrTimeout = errors.New("no event within the timeout")
 

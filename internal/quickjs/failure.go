@@ -74,6 +74,15 @@ func (e *Engine) failure(v value) *wire.Error {
 	if werr.Line == 0 && t.Line > 0 {
 		werr.Line, werr.Column = src.position(int(t.Line), int(t.Column))
 	}
+	if spec := src.imported; spec != "" && t.Reference && strings.HasSuffix(t.Message, noImport(spec)) {
+		// The engine rejects import() from a job, where no line is known.
+		written, line, column := findImport(src.author, spec)
+		werr.Message = "ReferenceError: " + noImport(written)
+		werr.Suggestion = withoutImport
+		if werr.Line == 0 {
+			werr.Line, werr.Column = line, column
+		}
+	}
 	werr.Frame = frame(src.author, werr.Line, werr.Column)
 	return werr
 }

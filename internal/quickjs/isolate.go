@@ -7,15 +7,17 @@ import (
 
 	"modernc.org/libc"
 	lib "modernc.org/libquickjs"
+
+	"github.com/autoclave-run/autoclave/internal/wire"
 )
 
 const (
 	defaultHeap  = 128 << 20
-	minHeap      = 2 << 20
+	minHeap      = wire.MinHeap
 	defaultStack = 4000
-	minStack     = 100
+	minStack     = wire.MinStack
 	// maxStack keeps the Go stack that the engine recurses on below 64 MiB.
-	maxStack = 10000
+	maxStack = wire.MaxStack
 	// keepResident is how much above the image stays mapped from one execution
 	// to the next; what an execution used beyond goes back to the system.
 	keepResident = 1 << 20

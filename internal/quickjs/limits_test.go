@@ -91,7 +91,7 @@ func TestLimits(t *testing.T) {
 		{"calls", "const r = []; for (let i = 0; i < 5; i++) r.push(await tools.s.t().then(() => 1, e => e.code)); r", wire.Limits{Calls: 3}, `[1,1,1,"CALL_LIMIT","CALL_LIMIT"]`},
 		{"calls at once", "(await Promise.allSettled(Array.from({ length: 50 }, () => tools.s.t()))).filter(x => x.status === 'rejected').length", wire.Limits{Calls: 30, Concurrency: 3}, `20`},
 		{"call result", "await tools.s.t({ x: 'x'.repeat(2000) })", wire.Limits{CallResult: 1000}, "CALL_RESULT_LIMIT"},
-		{"emits", "emit({ type: 'text', text: 'x'.repeat(90) }); emit({ type: 'text', text: 'x'.repeat(90) })", wire.Limits{Emits: 150}, "EMIT_LIMIT 1:51"},
+		{"emits", "emit({ type: 'text', text: 'x'.repeat(90) }); emit({ type: 'text', text: 'x'.repeat(90) })", wire.Limits{Emits: 500}, "EMIT_LIMIT 1:51"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if raceEnabled && slow[c.name] {
@@ -296,5 +296,38 @@ func TestRunNeedsAnArmedIsolate(t *testing.T) {
 		if want := i == 1; errors.Is(err, quickjs.ErrNotArmed) != want {
 			t.Errorf("run %d: %v", i, err)
 		}
+	}
+}
+
+// TestUnsendable: what a host would kill a worker for is refused where the
+// program made it.
+func TestUnsendable(t *testing.T) {
+	e := newEngine(t)
+	const deep = "let a = 1; for (let i = 0; i < 600; i++) a = [a];\n"
+	const half = "const a = JSON.rawJSON(String.fromCharCode(34, 0xd800, 34));\n"
+	for _, c := range []struct{ name, src, want string }{
+		{"nested value", deep + "a", "INVALID_RESULT 0:0 the program's result cannot be returned: it is nested more than 512 deep"},
+		{"nested arguments", deep + "await tools.s.t({ a })", "INVALID_ARGUMENTS 2:16 what this call is given cannot be sent: it is nested"},
+		{"nested block", deep + "emit({ type: 'text', a })", "INVALID_ARGUMENTS 2:5 the block cannot be sent: it is nested"},
+		{"nested stash", deep + "await stash.put('k', a)", "INVALID_ARGUMENTS 2:"},
+		{"no UTF-8 as value", half + "({ a })", "INVALID_RESULT"},
+		{"no UTF-8 in arguments", half + "await tools.s.t({ a })", "INVALID_ARGUMENTS"},
+		{"no UTF-8 in a block", half + "emit({ type: 'text', a })", "INVALID_ARGUMENTS"},
+		{"as deep as it may be", "let a = 1; for (let i = 0; i < 511; i++) a = [a];\n(await tools.s.t({ a })).a.length", "1"},
+		{"progress that is no number", "progress(NaN); progress(1, Infinity); 1", "1"},
+		{"a relative import", "import x from './a.js';", "SYNTAX_ERROR 1:15 there are no modules here, so \"./a.js\" cannot be imported"},
+		{"import()", "1;\nawait import(\"fs\")", "SCRIPT_ERROR 2:14 ReferenceError: there are no modules here, so \"fs\" cannot be imported"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := &fakePort{}
+			if got := show(run(t, e, c.src, wire.Limits{}, p)); !strings.HasPrefix(got, c.want) {
+				t.Errorf("got %.300s\nwant %s", got, c.want)
+			}
+			for _, s := range p.progress {
+				if strings.Contains(s, "Inf") || strings.Contains(s, "NaN") {
+					t.Errorf("progress %q", s)
+				}
+			}
+		})
 	}
 }

@@ -97,12 +97,19 @@ func (e *Engine) nativeLogRoom([]value) value {
 	return e.newInt(int(max(limit-x.logged, 1)))
 }
 
-// nativeEmit hands over a content block: (json). What it returns is why not.
+// nativeEmit hands over a content block: (json). What it returns is why not:
+// code and message.
 func (e *Engine) nativeEmit(args []value) value {
 	x, r := &e.run, undefined
 	if !e.text(args[0], func(b []byte) {
 		if limit := x.program.Limits.Emits; limit > 0 && x.emitted+int64(len(b))+wire.EmitOverhead > limit {
-			r = e.newString(fmt.Sprintf("this block is %d bytes of JSON and %d have been emitted already; the limit is %d", len(b), x.emitted, limit))
+			r = e.parseJSON(mustJSON(wire.Error{
+				Code: wire.CodeEmitLimit, Message: fmt.Sprintf("this block is %d bytes of JSON and %d have been emitted already; the limit is %d", len(b), x.emitted, limit),
+			}))
+			return
+		}
+		if why := unsendable(b); why != "" {
+			r = e.parseJSON(mustJSON(wire.Error{Code: wire.CodeInvalidArguments, Message: "the block cannot be sent: " + why}))
 			return
 		}
 		x.emitted += int64(len(b)) + wire.EmitOverhead
@@ -124,20 +131,28 @@ func (e *Engine) nativeProgress(args []value) value {
 	if x.progress++; x.stopped() || x.progress > wire.MaxProgress {
 		return undefined
 	}
+	// JSON knows no infinity: what cannot be said is not said.
+	done := e.number(args[0])
+	if !isFinite(done) {
+		return undefined
+	}
 	var total *float64
 	if !isUndefined(args[1]) {
-		t := e.number(args[1])
-		total = &t
+		if t := e.number(args[1]); isFinite(t) {
+			total = &t
+		}
 	}
 	message := ""
 	if !isUndefined(args[2]) {
 		message = string(cutUTF8([]byte(e.str(args[2])), wire.MaxProgressMessage))
 	}
-	if err := x.port.Progress(e.number(args[0]), total, message); err != nil {
+	if err := x.port.Progress(done, total, message); err != nil {
 		x.fail(fmt.Errorf("hand over progress: %w", err))
 	}
 	return undefined
 }
+
+func isFinite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
 
 func (e *Engine) nativeTimer(args []value) value {
 	return e.newInt(int(e.run.timers.add(e.number(args[0]))))

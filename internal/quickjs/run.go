@@ -44,6 +44,7 @@ type execution struct {
 	progress        int
 
 	truncated string // says that the value was cut
+	over      bool   // nothing more is asked of the host
 
 	main      value // the promise of the program's value
 	uncaught  []string
@@ -102,6 +103,7 @@ func (e *Engine) Run(p Program, port Port) (Outcome, error) {
 
 	var out Outcome
 	out.Value, out.Error = e.execute()
+	x.over = true
 	e.heap.onExceeded = nil
 	if x.broken != nil {
 		return Outcome{}, x.broken
@@ -160,6 +162,12 @@ func (e *Engine) execute() ([]byte, *wire.Error) {
 			Code:       wire.CodeOutputLimit,
 			Message:    fmt.Sprintf("the result is %d bytes of JSON; the limit is %d", len(b), limit),
 			Suggestion: "return only what is needed: count, filter, pick fields or slice before returning",
+		}
+	}
+	if why := unsendable(b); why != "" {
+		return nil, &wire.Error{
+			Code: wire.CodeInvalidResult, Message: "the program's result cannot be returned: " + why,
+			Suggestion: "return a flatter value, such as a list of rows",
 		}
 	}
 	return b, nil

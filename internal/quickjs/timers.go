@@ -42,8 +42,11 @@ func (q *timerQueue) Pop() any {
 
 // add starts a timer and returns its number, 0 where there are too many.
 func (t *timers) add(ms float64) int64 {
-	if len(t.queue) >= maxTimers {
+	if len(t.live) >= maxTimers {
 		return 0
+	}
+	if len(t.queue) >= 2*maxTimers {
+		t.compact()
 	}
 	if !(ms > 0) {
 		ms = 0
@@ -57,6 +60,18 @@ func (t *timers) add(ms float64) int64 {
 	t.live[t.last] = struct{}{}
 	pq.Push(&t.queue, timer{due: time.Now().Add(d), id: t.last})
 	return t.last
+}
+
+// compact drops the timers that were removed before they were due.
+func (t *timers) compact() {
+	kept := t.queue[:0]
+	for _, q := range t.queue {
+		if _, ok := t.live[q.id]; ok {
+			kept = append(kept, q)
+		}
+	}
+	t.queue = kept
+	pq.Init(&t.queue)
 }
 
 func (t *timers) remove(id int64) { delete(t.live, id) }

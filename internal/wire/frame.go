@@ -50,6 +50,8 @@ type Reader struct {
 	buf  []byte // buf[r:w] is read and not yet used
 	r, w int
 
+	headerBytes int64
+
 	// The frame in progress.
 	header *Header
 	body   []byte
@@ -67,6 +69,9 @@ func NewReader(src io.Reader, maxFrame int) *Reader {
 
 // Buffered reports whether Next can begin without reading from the source.
 func (r *Reader) Buffered() bool { return r.w > r.r }
+
+// HeaderBytes is the size of all headers that were read so far.
+func (r *Reader) HeaderBytes() int64 { return r.headerBytes }
 
 // Next returns the next frame. The header and the body are the caller's to
 // keep; the body is nil where it is empty. The end of the source between two
@@ -124,6 +129,7 @@ func (r *Reader) readHeader() error {
 	}
 	r.r += prefixSize + int(headerLen)
 	r.header = h
+	r.headerBytes += headerLen
 	if bodyLen > 0 {
 		r.body = make([]byte, bodyLen)
 		r.have = copy(r.body, r.buf[r.r:r.w])
@@ -141,7 +147,11 @@ type TooLargeError struct {
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%s message with a body of %d bytes, at most %d are allowed", e.Header.Type, e.Size, e.Limit)
+	t := e.Header.Type
+	if len(t) > 64 {
+		t = t[:64] + "…"
+	}
+	return fmt.Sprintf("%q message with a body of %d bytes, at most %d are allowed", string(t), e.Size, e.Limit)
 }
 
 // fill makes at least n bytes available at buf[r.r:]. n is bounded by
@@ -224,6 +234,13 @@ func (w *Writer) Queue(h *Header) error {
 	}
 	w.buf, w.queued = buf, len(buf)
 	return nil
+}
+
+// Err returns the error that ended the connection, if one has.
+func (w *Writer) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
 }
 
 // Flush writes what Queue has held back.

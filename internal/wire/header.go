@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
@@ -252,8 +253,15 @@ func appendHeader(dst []byte, h *Header) ([]byte, error) {
 	if dst, ok := h.appendPlain(dst); ok {
 		return dst, nil
 	}
-	raw, err := json.Marshal(h)
-	return append(dst[:start], raw...), err
+	// Names and messages may have <, > and & in them: nobody shows a header in
+	// a page.
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(h); err != nil {
+		return dst[:start], err
+	}
+	return append(dst[:start], bytes.TrimSpace(buf.Bytes())...), nil
 }
 
 // appendPlain writes a header all of whose fields are among those that the
@@ -304,10 +312,9 @@ func (h *Header) appendPlain(dst []byte) ([]byte, bool) {
 }
 
 // appendText quotes a string that needs no escapes; of another it clears ok.
-// encoding/json escapes <, > and &.
 func appendText(dst []byte, s string, ok *bool) []byte {
 	for i := range len(s) {
-		if c := s[i]; !plain[c] || c == '<' || c == '>' || c == '&' {
+		if !plain[s[i]] {
 			*ok = false
 			return dst
 		}

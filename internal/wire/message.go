@@ -158,7 +158,7 @@ const (
 	// LogSlack is how far over Limits.Logs the mark of a cut may take the sum.
 	LogSlack = 256
 	// EmitOverhead is added to the size of each emitted block.
-	EmitOverhead = 16
+	EmitOverhead = 256
 	// MaxProgress is how many progress messages an execution may send; a
 	// worker drops what is over it.
 	MaxProgress = 1000
@@ -166,6 +166,14 @@ const (
 	MaxProgressMessage = 1 << 10
 	// MaxWarnings is how many warnings a done message may have.
 	MaxWarnings = 16
+)
+
+// What an engine needs at least, and what it bears at most: the bounds of the
+// heap limit in bytes, and of the depth of calls.
+const (
+	MinHeap  = 2 << 20
+	MinStack = 100
+	MaxStack = 10000
 )
 
 // FromHost reports whether messages of this type come from the host.

@@ -217,6 +217,10 @@ func (w *worker) execute(h *wire.Header, body []byte) error {
 func (w *worker) done(id uint64, out quickjs.Outcome) error {
 	h := &wire.Header{Type: wire.TypeDone, ID: id, Error: out.Error, Usage: &out.Usage, Warnings: out.Warnings}
 	err := w.out.Write(h, out.Value)
+	if errors.Is(err, wire.ErrFrameTooLarge) && len(h.Warnings) > 0 {
+		h.Warnings = []string{fmt.Sprintf("%d warnings are too long to be shown", len(h.Warnings))}
+		err = w.out.Write(h, out.Value)
+	}
 	if errors.Is(err, wire.ErrFrameTooLarge) {
 		// Too much was said about the error, or the value does not fit a
 		// frame: say less rather than die.
@@ -248,10 +252,14 @@ func tooLarge(e *wire.Error) *wire.Error {
 type port worker
 
 func (p *port) Call(c quickjs.Call) error {
-	return p.out.Write(&wire.Header{
+	err := p.out.Write(&wire.Header{
 		Type: wire.TypeCall, ID: p.running, Call: c.ID, Kind: c.Kind, Server: c.Server, Name: c.Name,
 		Timeout: c.Timeout.Milliseconds(),
 	}, c.Body)
+	if errors.Is(err, wire.ErrFrameTooLarge) {
+		return quickjs.ErrTooLarge
+	}
+	return err
 }
 
 func (p *port) Log(level, text string, truncated bool) error {

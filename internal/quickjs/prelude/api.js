@@ -53,7 +53,7 @@
       throw hostError("INVALID_ARGUMENTS", "the block cannot be sent: " + N.unencodable(block, e));
     }
     const refused = N.emit(body);
-    if (refused !== undefined) throw hostError("EMIT_LIMIT", refused);
+    if (refused !== undefined) throw hostError(refused.code, refused.message);
   };
 
   const progress = (done, total, message) => {

@@ -167,7 +167,9 @@
   const directory = (keys, canonical, make, target) => {
     const made = { __proto__: null };
     const get = (t, k) => {
-      if (typeof k === "symbol") return undefined;
+      // A member called then would make everything that is awaited a thenable;
+      // callTool reaches a tool of that name.
+      if (typeof k === "symbol" || k === "then") return undefined;
       if (k in made) return made[k];
       const name = canonical(k);
       if (name === undefined && k in fallback) return fallback[k];

@@ -1,0 +1,2 @@
+// expect: SYNTAX_ERROR
+return «[»*80000 «]»*80000;

@@ -1,0 +1,2 @@
+// expect: SYNTAX_ERROR|HEAP_LIMIT|value: null
+const f = «()=>»*40000 1;

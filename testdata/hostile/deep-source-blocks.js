@@ -1,0 +1,2 @@
+// expect: SYNTAX_ERROR
+«{»*80000 «}»*80000

@@ -1,0 +1,2 @@
+// expect: SYNTAX_ERROR
+const a: any = «<a>»*50000;

@@ -1,0 +1,2 @@
+// expect: SYNTAX_ERROR|value: null|SCRIPT_ERROR
+const a = «!»*200000 1;

@@ -1,0 +1,2 @@
+// expect: NEVER_SETTLES
+await new Promise(() => {});

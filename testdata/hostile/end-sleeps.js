@@ -1,0 +1,3 @@
+// expect: TIMEOUT
+// limits: wall=400ms
+await sleep(1e9);

@@ -1,0 +1,3 @@
+// expect: UPSTREAM_TIMEOUT|TIMEOUT
+// limits: wall=3s call=300ms
+await callTool("s", "t", { wait: true });

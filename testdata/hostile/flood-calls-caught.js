@@ -1,0 +1,4 @@
+// expect: CPU_LIMIT|HEAP_LIMIT
+for (;;) {
+  try { await callTool("s", "t"); } catch {}
+}

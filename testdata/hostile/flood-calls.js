@@ -1,0 +1,2 @@
+// expect: CALL_LIMIT
+for (;;) await callTool("s", "t");

@@ -1,0 +1,2 @@
+// expect: EMIT_LIMIT|CPU_LIMIT
+for (;;) emit({ type: "text" });

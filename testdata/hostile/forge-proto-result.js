@@ -1,0 +1,2 @@
+// expect: value: {"__proto__":{"admin":true},"constructor":1}
+return JSON.parse('{"__proto__":{"admin":true},"constructor":1}');

@@ -1,0 +1,4 @@
+// expect: CPU_LIMIT
+[1].map(() => {
+  for (;;) {}
+});

@@ -1,0 +1,6 @@
+// expect: CPU_LIMIT
+for (;;) {
+  (async () => {
+    for (;;) {}
+  })().catch(() => {});
+}

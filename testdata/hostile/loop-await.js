@@ -1,0 +1,2 @@
+// expect: CPU_LIMIT
+for (;;) await 0;

@@ -1,0 +1,6 @@
+// expect: CPU_LIMIT
+class A {
+  static x = (() => {
+    for (;;) {}
+  })();
+}

@@ -1,0 +1,3 @@
+// expect: CPU_LIMIT
+const f = (x = (() => { for (;;) {} })()) => x;
+f();

@@ -1,0 +1,2 @@
+// expect: CPU_LIMIT
+const { a } = new Proxy({}, { get() { for (;;) {} } });

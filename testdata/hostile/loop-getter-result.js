@@ -1,0 +1,6 @@
+// expect: CPU_LIMIT
+({
+  get x() {
+    for (;;) {}
+  },
+});

@@ -1,0 +1,7 @@
+// expect: CPU_LIMIT
+class A {
+  static [Symbol.hasInstance]() {
+    for (;;) {}
+  }
+}
+1 instanceof A;

@@ -1,0 +1,4 @@
+// expect: CPU_LIMIT
+JSON.parse("[1]", () => {
+  for (;;) {}
+});

@@ -1,0 +1,5 @@
+// expect: CPU_LIMIT
+(function again() {
+  queueMicrotask(again);
+})();
+await sleep(1e6);

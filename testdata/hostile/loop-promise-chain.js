@@ -1,0 +1,5 @@
+// expect: CPU_LIMIT|HEAP_LIMIT
+function again() {
+  return Promise.resolve().then(again, again);
+}
+await again();

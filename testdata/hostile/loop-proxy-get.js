@@ -1,0 +1,7 @@
+// expect: CPU_LIMIT
+const p = new Proxy({}, {
+  get() {
+    for (;;) {}
+  },
+});
+p.x;

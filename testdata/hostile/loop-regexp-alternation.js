@@ -1,0 +1,2 @@
+// expect: CPU_LIMIT
+/^(a|aa|a*)*c/.exec("a".repeat(200));

@@ -1,0 +1,2 @@
+// expect: CPU_LIMIT
+/^(a+)+$/.test("a".repeat(50) + "b");

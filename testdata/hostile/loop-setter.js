@@ -1,0 +1,7 @@
+// expect: CPU_LIMIT
+const o = {
+  set a(v) {
+    for (;;) {}
+  },
+};
+o.a = 1;

@@ -1,0 +1,4 @@
+// expect: CPU_LIMIT
+[3, 2, 1].sort(() => {
+  for (;;) {}
+});

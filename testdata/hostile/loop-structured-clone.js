@@ -1,0 +1,6 @@
+// expect: CPU_LIMIT|HEAP_LIMIT
+structuredClone({
+  get x() {
+    for (;;) {}
+  },
+});

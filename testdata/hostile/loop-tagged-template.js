@@ -1,0 +1,5 @@
+// expect: CPU_LIMIT
+const tag = () => {
+  for (;;) {}
+};
+tag`x`;

@@ -1,0 +1,7 @@
+// expect: CPU_LIMIT
+const t = {
+  then(resolve) {
+    resolve(t);
+  },
+};
+await t;

@@ -1,0 +1,7 @@
+// expect: CPU_LIMIT
+const o = {
+  toString() {
+    for (;;) {}
+  },
+};
+`${o}`;

@@ -1,0 +1,5 @@
+// expect: CPU_LIMIT
+enum E {
+  A = (() => { for (;;) {} })() as any as number,
+}
+const e: E = E.A;

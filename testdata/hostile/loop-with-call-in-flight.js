@@ -1,0 +1,3 @@
+// expect: CPU_LIMIT
+tools.s.t({ wait: true });
+for (;;) {}

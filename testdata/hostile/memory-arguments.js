@@ -1,0 +1,3 @@
+// expect: HEAP_LIMIT|SCRIPT_ERROR|CPU_LIMIT
+const f = (...a) => f(...a, ...a, 1);
+f();

@@ -1,0 +1,4 @@
+// expect: HEAP_LIMIT
+// limits: cpu=5s heap=16MiB
+const a = [];
+for (;;) a.push(new Array(1000).fill(a.length));

@@ -1,0 +1,2 @@
+// expect: HEAP_LIMIT|SCRIPT_ERROR
+1n << 2n ** 40n;

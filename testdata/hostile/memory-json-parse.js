@@ -1,0 +1,3 @@
+// expect: HEAP_LIMIT
+// limits: cpu=5s heap=16MiB
+JSON.parse("[" + "{},".repeat(2e6) + "{}]");

@@ -1,0 +1,2 @@
+// expect: HEAP_LIMIT|SCRIPT_ERROR
+"".padEnd(2 ** 29, "abc");

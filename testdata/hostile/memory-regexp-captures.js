@@ -1,0 +1,2 @@
+// expect: HEAP_LIMIT|SCRIPT_ERROR|CPU_LIMIT
+new RegExp("()".repeat(100000)).exec("");

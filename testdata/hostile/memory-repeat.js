@@ -1,0 +1,2 @@
+// expect: HEAP_LIMIT|SCRIPT_ERROR
+"x".repeat(2 ** 29);

@@ -1,0 +1,6 @@
+// expect: HEAP_LIMIT|SCRIPT_ERROR
+let s = "x";
+for (;;) {
+  s += s + "y";
+  s.charCodeAt(0);
+}

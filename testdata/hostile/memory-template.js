@@ -1,0 +1,3 @@
+// expect: HEAP_LIMIT|SCRIPT_ERROR
+let s = "xxxxxxxx";
+for (;;) s = `${s}${s}${s}`.slice();

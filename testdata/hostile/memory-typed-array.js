@@ -1,0 +1,2 @@
+// expect: HEAP_LIMIT|SCRIPT_ERROR
+new Float64Array(2 ** 30);

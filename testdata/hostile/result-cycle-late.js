@@ -1,0 +1,3 @@
+// expect: INVALID_RESULT|SCRIPT_ERROR|value: {"a":{}}
+const o = { get a() { return { toJSON: () => o }; } };
+return o;

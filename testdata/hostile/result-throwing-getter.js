@@ -1,0 +1,2 @@
+// expect: INVALID_RESULT|SCRIPT_ERROR
+return { a: 1, get b() { throw new Error("not for you"); } };

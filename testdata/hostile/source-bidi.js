@@ -1,0 +1,2 @@
+// expect: value: "\u202eabc"
+return "‮abc"; // ⁦ nothing hidden here ⁩

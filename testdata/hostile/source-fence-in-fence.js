@@ -1,0 +1,3 @@
+// expect: value: "```"|SYNTAX_ERROR
+const s = "```";
+return s;

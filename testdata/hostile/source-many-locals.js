@@ -1,0 +1,2 @@
+// expect: SYNTAX_ERROR|CPU_LIMIT
+«const a = 1;»*10000

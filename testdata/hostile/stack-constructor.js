@@ -1,0 +1,7 @@
+// expect: SCRIPT_ERROR
+class A {
+  constructor() {
+    new A();
+  }
+}
+new A();

@@ -1,0 +1,3 @@
+// expect: SCRIPT_ERROR
+const p = new Proxy({}, { get: (t, k) => p[k] });
+p.x;

@@ -1,0 +1,5 @@
+// expect: SCRIPT_ERROR
+function f() {
+  return f() + 1;
+}
+f();

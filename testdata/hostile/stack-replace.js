@@ -1,0 +1,3 @@
+// expect: SCRIPT_ERROR
+const f = () => "a".replace(/a/, f);
+f();

@@ -1,0 +1,3 @@
+// expect: SCRIPT_ERROR
+const f = () => JSON.parse("[1]", f);
+f();

@@ -1,0 +1,3 @@
+// expect: SCRIPT_ERROR
+const f = () => [2, 1].sort(f);
+f();

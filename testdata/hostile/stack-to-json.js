@@ -1,0 +1,3 @@
+// expect: SCRIPT_ERROR|INVALID_RESULT
+const o = { toJSON: () => JSON.stringify(o) };
+return o;

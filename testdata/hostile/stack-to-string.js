@@ -1,0 +1,3 @@
+// expect: SCRIPT_ERROR
+const o = { toString: () => "" + o };
+"" + o;
