@@ -208,13 +208,13 @@ func BenchmarkRecovery(b *testing.B) {
 		for rt.Stats().Idle < 2 {
 			time.Sleep(50 * time.Microsecond)
 		}
-		died := rt.Stats().Killed[pool.ReasonError]
+		died := rt.Stats().Killed[pool.ReasonDied]
 		begun := time.Now()
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			b.Fatal(err)
 		}
 		for {
-			if s := rt.Stats(); s.Killed[pool.ReasonError] > died && s.Idle == 2 {
+			if s := rt.Stats(); s.Killed[pool.ReasonDied] > died && s.Idle == 2 {
 				break
 			}
 			time.Sleep(20 * time.Microsecond)
