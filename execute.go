@@ -307,7 +307,6 @@ func (x *execution) check(now time.Time) (time.Time, *Error) {
 		x.retry = true
 		return time.Time{}, x.kill(fmt.Errorf("it did not start the program within %v", x.r.health))
 	}
-	next := now.Add(time.Hour)
 	if x.ending == nil {
 		wall, running := x.wall(now)
 		_, ok := x.w.CPUTime()
@@ -324,10 +323,9 @@ func (x *execution) check(now time.Time) (time.Time, *Error) {
 		case ok && x.hasCPU && used >= x.limits.CPU:
 			x.ending = cpuLimit(x.limits.CPU)
 		default:
+			next := now.Add(time.Second)
 			if running {
 				next = now.Add(x.limits.Wall - wall)
-			} else {
-				next = now.Add(time.Second)
 			}
 			if ok && x.hasCPU {
 				// It cannot use more CPU time than passes, times the few

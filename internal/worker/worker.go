@@ -116,7 +116,7 @@ func (w *worker) main(boot Boot) int {
 	err = w.serve()
 	var broken *wire.ViolationError
 	switch {
-	case err == nil, errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF):
 		// The host closed the pipe: it needs this worker no more.
 		return exitOK
 	case errors.As(err, &broken):
