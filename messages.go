@@ -2,6 +2,7 @@ package autoclave
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,6 +160,11 @@ func (x *execution) done(h *wire.Header, body []byte) *Error {
 		return x.violate(ProtocolError, "%d warnings, at most %d are allowed", len(h.Warnings), wire.MaxWarnings)
 	}
 	x.res.Warnings = h.Warnings
+	if h.Error != nil && x.ending == nil && x.ctx.Err() != nil {
+		// The program failed because its calls did, and they did because the
+		// context ended: that is what happened.
+		x.ending = cancelled(x.ctx)
+	}
 	if x.ending != nil {
 		if !x.endBy.IsZero() {
 			x.w.SetSendDeadline(time.Time{})
@@ -182,7 +188,7 @@ func (x *execution) failed(e *wire.Error) *Error {
 	switch code.Blame() {
 	case BlameProgram, BlameLimit, BlameHostCall:
 	default:
-		if code != Internal {
+		if code != Internal && !x.said(code) {
 			return x.violate(ProtocolError, "a worker cannot answer with code %q", clip(e.Code))
 		}
 	}
@@ -190,6 +196,14 @@ func (x *execution) failed(e *wire.Error) *Error {
 		Code: code, Message: e.Message, Retryable: e.Retryable && code.Blame() == BlameHostCall && x.lastCall <= 1, Suggestion: e.Suggestion,
 		Server: e.Server, Tool: e.Tool, Line: e.Line, Column: e.Column, Frame: e.Frame, Stack: e.Stack,
 	}
+}
+
+// said reports whether the host itself answered a call of this program with the
+// code: one that the program does not catch ends it with that.
+func (x *execution) said(code Code) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.ContainsFunc(x.res.Calls, func(c CallRecord) bool { return c.Code == code })
 }
 
 // clip bounds a hostile string in a message.

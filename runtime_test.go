@@ -366,6 +366,35 @@ func TestHostThatDoesNotListen(t *testing.T) {
 	}
 }
 
+// TestHostsOwnCodes: a program that does not catch what the host said ends with
+// the host's code, whichever it is.
+func TestHostsOwnCodes(t *testing.T) {
+	t.Parallel()
+	rt := open(t, autoclave.Config{Pool: oneWorker()})
+	for _, code := range []autoclave.Code{autoclave.Overloaded, autoclave.Cancelled, autoclave.ShuttingDown, autoclave.Internal, autoclave.CircuitOpen} {
+		says := autoclave.HostFunc(func(context.Context, autoclave.ToolCall) (autoclave.Value, error) {
+			return autoclave.Value{}, &autoclave.Error{Code: code, Message: "so it is"}
+		})
+		if _, err := rt.Execute(t.Context(), autoclave.Program{Source: `await tools.s.t()`}, says); !errors.Is(err, code) {
+			t.Errorf("got %v, want %s", err, code)
+		}
+	}
+	// A call that ends because the execution's context does is not the
+	// worker's fault.
+	for range 50 {
+		ctx, cancel := context.WithCancel(t.Context())
+		ends := autoclave.HostFunc(func(inner context.Context, _ autoclave.ToolCall) (autoclave.Value, error) {
+			cancel()
+			<-inner.Done()
+			return autoclave.Value{}, inner.Err()
+		})
+		if _, err := rt.Execute(ctx, autoclave.Program{Source: `await tools.s.t()`}, ends); !errors.Is(err, autoclave.Cancelled) || !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+		cancel()
+	}
+}
+
 type panicking struct{ autoclave.Host }
 
 func (panicking) Log(autoclave.LogEntry)      { panic("no ears") }
