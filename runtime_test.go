@@ -46,7 +46,10 @@ func (r *recorder) Progress(p autoclave.Progress) {
 
 // oneWorker is a pool in which everything happens to the same worker.
 func oneWorker() autoclave.PoolConfig {
-	return autoclave.PoolConfig{MinWorkers: 1, MinIdle: -1, MaxWorkers: 1, MaxUses: -1, MaxLifetime: -1}
+	return autoclave.PoolConfig{
+		MinWorkers: 1, MinIdle: -1, MaxWorkers: 1, MaxUses: -1, MaxLifetime: -1,
+		MaxWorkerMemory: -1, HealthCheckTimeout: 30 * time.Second,
+	}
 }
 
 func execute(t testing.TB, rt *autoclave.Runtime, source string, host autoclave.Host) *autoclave.Result {
@@ -452,8 +455,8 @@ func TestAwkwardPrograms(t *testing.T) {
 	rt := open(t, autoclave.Config{Pool: oneWorker(), Limits: autoclave.Limits{Arguments: 1 << 10}})
 	pid := 0
 	for source, want := range map[string]string{
-		`try { await callTool("\u0001".repeat(8000), "\u0001".repeat(8000), {}); } catch (e) { return e.code }`:   `"INVALID_ARGUMENTS"`,
-		`for (let i = 0; i < 20; i++) Promise.reject(new Error("<".repeat(2000))); await sleep(1); return 1`: `1`,
+		`try { await callTool("\u0001".repeat(8000), "\u0001".repeat(8000), {}); } catch (e) { return e.code }`: `"INVALID_ARGUMENTS"`,
+		`for (let i = 0; i < 20; i++) Promise.reject(new Error("<".repeat(2000))); await sleep(1); return 1`:    `1`,
 		`const big = { a: "x".repeat(2000) }; const all = [];
 		for (let i = 0; i < 8; i++) all.push(tools.s.t({ i }));
 		for (let i = 0; i < 8; i++) all.push(tools.s.t(big).catch((e) => e.code));
