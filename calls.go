@@ -92,6 +92,9 @@ func (c *hostCall) serve() {
 	select {
 	case c.x.places <- struct{}{}:
 	case <-c.x.callCtx.Done():
+	}
+	if c.x.callCtx.Err() != nil {
+		// Of two cases that are ready, either may be taken.
 		return
 	}
 	ctx, cancel := context.WithCancelCause(context.WithValue(c.x.callCtx, clockKey{}, c))

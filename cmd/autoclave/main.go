@@ -79,6 +79,10 @@ func newRoot() *cobra.Command {
 		Long: `Autoclave runs JavaScript and TypeScript that language models write: in warm
 worker processes, locked down by the kernel, with a fresh engine for every
 execution.`,
+		Example: `  autoclave run examples/quickstart.js
+  autoclave serve --mcp-config .mcp.json
+  autoclave search "create an issue"
+  autoclave doctor`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

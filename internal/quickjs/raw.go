@@ -1,7 +1,6 @@
 package quickjs
 
 import (
-	"runtime"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -327,10 +326,16 @@ func (e *Engine) writeCode(code value) ([]byte, bool) {
 	return b, true
 }
 
-// readCode is code that writeCode wrote. The engine does not keep b.
+// readCode is code that writeCode wrote. The engine reads a copy in memory of
+// its own: its pointers do not point into Go's.
 func (e *Engine) readCode(b []byte) value {
-	v := lib.XJS_ReadObject(e.tls, e.ctx, uintptr(unsafe.Pointer(unsafe.SliceData(b))), lib.Tsize_t(len(b)), objBytecode)
-	runtime.KeepAlive(b)
+	p := lib.Xjs_malloc(e.tls, e.ctx, lib.Tsize_t(len(b)))
+	if p == 0 {
+		return exception
+	}
+	copy(unsafe.Slice((*byte)(at(p)), len(b)), b)
+	v := lib.XJS_ReadObject(e.tls, e.ctx, p, lib.Tsize_t(len(b)), objBytecode)
+	lib.Xjs_free(e.tls, e.ctx, p)
 	return v
 }
 

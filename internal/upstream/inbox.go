@@ -437,6 +437,7 @@ func (b *inbox) reply(ctx context.Context, id jsonrpc.ID, result json.RawMessage
 		resp.Result, resp.Error = nil, rpc
 	}
 	if err := b.send(ctx, resp); err != nil && ctx.Err() == nil {
-		b.log.Warn("answering a request of an upstream", "err", err)
+		// Mostly a server that asks while it is being closed.
+		b.log.Debug("answering a request of an upstream", "err", err)
 	}
 }

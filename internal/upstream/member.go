@@ -147,7 +147,9 @@ func (u *Upstream) lists(ctx context.Context) (lists, error) {
 		l.templates, err = u.ListResourceTemplates(ctx)
 	}
 	if err != nil {
-		u.cfg.Logger.Warn("upstream does not list its resources", "err", err)
+		if ctx.Err() == nil {
+			u.cfg.Logger.Warn("upstream does not list its resources", "err", err)
+		}
 		l.resources, l.templates, l.resourcesErr = nil, nil, err
 	}
 	return l, nil

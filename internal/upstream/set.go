@@ -185,6 +185,10 @@ func (s *Set) through(ctx context.Context, name string, f func(*Upstream) (json.
 	if !ok {
 		return nil, fmt.Errorf("upstream %q: %w", name, ErrUnknown)
 	}
+	if ctx.Err() != nil {
+		// Nobody waits for the answer: the server is not asked.
+		return nil, &Error{Kind: Cancelled, Server: name, Message: "the call was cancelled before it was sent", err: context.Cause(ctx)}
+	}
 	up, err := s.get(ctx, m)
 	if err != nil {
 		return nil, err
