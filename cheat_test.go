@@ -23,7 +23,7 @@ func unconfined(t *testing.T, double string) autoclave.Config {
 
 func open(t testing.TB, cfg autoclave.Config) *autoclave.Runtime {
 	t.Helper()
-	rt, err := autoclave.Open(t.Context(), cfg)
+	rt, err := autoclave.Open(t.Context(), native(t, cfg))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,7 +41,12 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	autoclave.ServeIfWorker()
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(status int) {
+		if dir := nativeDir; dir != "" {
+			os.RemoveAll(dir)
+		}
+		os.Exit(status)
+	}))
 }
 
 // forgetfulArgument makes the test binary a program that has forgotten
@@ -60,6 +67,46 @@ func echo() {
 			os.Exit(0)
 		}
 	}
+}
+
+// nativeDir is where nativeWorker has put its binary.
+var nativeDir string
+
+// nativeWorker builds the command without the race detector, once. Under the
+// detector the engine is some 45 times slower, and limits on time would be met
+// by everything: what is to be raced is the host.
+var nativeWorker = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "autoclave-native-")
+	if err != nil {
+		return "", err
+	}
+	nativeDir = dir
+	// Workers may have another user id.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "autoclave")
+	cmd := exec.Command("go", "build", "-o", path, "./cmd/autoclave")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building a worker without the race detector: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// native makes the workers of cfg run without the race detector, where this
+// binary has it.
+func native(t testing.TB, cfg autoclave.Config) autoclave.Config {
+	t.Helper()
+	if !raceEnabled || cfg.WorkerPath() != "" {
+		return cfg
+	}
+	path, err := nativeWorker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.SetWorkerPath(path)
+	return cfg
 }
 
 // doublePath links the test binary under the double's name, in a directory of

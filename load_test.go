@@ -37,10 +37,10 @@ func TestManyTenantsUnderFire(t *testing.T) {
 		n = 1_000
 	}
 	before := descriptors()
-	rt, err := autoclave.Open(t.Context(), autoclave.Config{
+	rt, err := autoclave.Open(t.Context(), native(t, autoclave.Config{
 		Limits: autoclave.Limits{CPU: 250 * time.Millisecond},
 		Pool:   autoclave.PoolConfig{MinWorkers: 4, MinIdle: -1, MaxWorkers: 4},
-	})
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}

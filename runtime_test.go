@@ -526,7 +526,7 @@ func TestOpenRefuses(t *testing.T) {
 // so, and so is what comes later.
 func TestCloseEndsExecutions(t *testing.T) {
 	t.Parallel()
-	rt, err := autoclave.Open(t.Context(), autoclave.Config{})
+	rt, err := autoclave.Open(t.Context(), native(t, autoclave.Config{}))
 	if err != nil {
 		t.Fatal(err)
 	}

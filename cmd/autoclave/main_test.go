@@ -19,9 +19,9 @@ import (
 
 func TestMain(m *testing.M) {
 	autoclave.ServeIfWorker()
-	// The demo servers and the benchmark's echo are this executable, started
-	// again under a subcommand.
-	if len(os.Args) > 1 && (os.Args[1] == "demo-server" || os.Args[1] == echoCommand) {
+	// The demo servers, the benchmark's echo and the command of the end-to-end
+	// tests are this executable, started again under a subcommand.
+	if len(os.Args) > 1 && (os.Args[1] == "demo-server" || os.Args[1] == echoCommand || os.Args[1] == "serve") {
 		os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	testscript.Main(m, map[string]func(){
@@ -95,7 +95,8 @@ func TestExamples(t *testing.T) {
 				t.Fatal("the last line does not say what to expect")
 			}
 			var stdout, stderr bytes.Buffer
-			if status := run([]string{"run", file}, nil, &stdout, &stderr); status != 0 {
+			// Under the race detector the engine is some 45 times slower.
+			if status := run([]string{"run", "--cpu", "10m", file}, nil, &stdout, &stderr); status != 0 {
 				t.Fatalf("exit status %d\n%s", status, &stderr)
 			}
 			if got := strings.TrimSpace(stdout.String()); !sameJSON(t, got, want) {

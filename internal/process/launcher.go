@@ -148,7 +148,9 @@ func (l *Launcher) thread(ready chan<- error) {
 // confine narrows what the thread, and so every worker from its first
 // instruction on, may do.
 func (l *Launcher) confine() ([]lockdown.Layer, error) {
-	if l.cfg.Boot.Lockdown.Off {
+	if l.cfg.Boot.Lockdown.Off || l.cfg.Path != "" {
+		// The thread may start what this process is, and nothing else: another
+		// executable's worker confines itself alone.
 		return nil, nil
 	}
 	return lockdown.ConfineThread()
