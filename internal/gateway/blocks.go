@@ -55,6 +55,13 @@ func readBlock(raw json.RawMessage) (mcp.Content, error) {
 	if len(res.Content) != 1 || !complete(res.Content[0]) {
 		return nil, fmt.Errorf("it cannot be read as one block of type %s", head.Type)
 	}
+	if e, ok := res.Content[0].(*mcp.EmbeddedResource); ok {
+		// The SDK does not see a name in another case than its own.
+		r := head.Resource
+		if r.Blob != nil && e.Resource.Blob == nil || r.Text != nil && *r.Text != e.Resource.Text {
+			return nil, fmt.Errorf("a resource block needs resource: { uri, text } or { uri, blob (base64) }, spelt so")
+		}
+	}
 	return res.Content[0], nil
 }
 
@@ -76,12 +83,21 @@ func complete(block mcp.Content) bool {
 	return false
 }
 
+// maxBlocks bounds the blocks of one answer, in bytes of JSON: the official
+// SDKs' clients end the session at a message of over 10 MiB.
+const maxBlocks = 8 << 20
+
 // emitted reads all blocks of a program, and says which were left out. Texts
 // are cut where together they are longer than limit bytes; images are not: they
 // are bounded by the runtime, and cost a model by their size in pixels.
 func emitted(raws []json.RawMessage, limit int) (blocks []mcp.Content, warnings []string) {
-	cut := 0
+	cut, size := 0, 0
 	for i, raw := range raws {
+		if size+len(raw) > maxBlocks {
+			warnings = append(warnings, fmt.Sprintf("emitted block %d of %d bytes was left out: the blocks of one answer may have %d bytes together", i+1, len(raw), maxBlocks))
+			continue
+		}
+		size += len(raw)
 		block, err := readBlock(raw)
 		if err != nil {
 			warnings = append(warnings, fmt.Sprintf("emitted block %d was left out: %v", i+1, err))
