@@ -235,7 +235,7 @@ func (c *checkup) examineWorker(ctx context.Context, cfg autoclave.Config) {
 	for _, l := range report.Layers {
 		checked := checkedLayer{Layer: l}
 		if !l.Active {
-			checked.Remedy = lockdown.Remedy(l.Name)
+			checked.Remedy = remedy(l.Name)
 		}
 		c.Lockdown.Layers = append(c.Lockdown.Layers, checked)
 	}
@@ -243,6 +243,15 @@ func (c *checkup) examineWorker(ctx context.Context, cfg autoclave.Config) {
 	if c.Lockdown.OK = err == nil; err != nil {
 		c.Lockdown.Problem = err.Error()
 	}
+}
+
+// remedy says what can be done about a missing layer.
+func remedy(layer string) string {
+	switch layer {
+	case lockdown.LayerCgroup, lockdown.LayerCPU:
+		return "" // nothing: they are missing by choice, and their reasons say so
+	}
+	return lockdown.Remedy(layer)
 }
 
 // examineEngine runs a program as serve would.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,6 +80,11 @@ func connected(cmd *cobra.Command, g *global, from *configFlags) (c *catalog.Cat
 	cfg, err := from.load(logger)
 	if err != nil {
 		return nil, nil, err
+	}
+	if !g.verbose {
+		// Why a server is missing is in the catalog; the rest does not matter
+		// to who is gone in a moment.
+		logger = slog.New(slog.DiscardHandler)
 	}
 	ups, err := openUpstreams(cmd.Context(), cfg, logger)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,15 @@ and models see them.`,
 		Example: `  autoclave types github
   autoclave types github create_issue
   autoclave types github > github.d.ts`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: func(_ *cobra.Command, args []string) error {
+			switch len(args) {
+			case 0:
+				return errors.New("types needs the name of a server: autoclave search lists them")
+			case 1, 2:
+				return nil
+			}
+			return fmt.Errorf("types takes a server and a tool: %q is one too many", args[2])
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, closeAll, err := connected(cmd, g, &from)
 			if err != nil {

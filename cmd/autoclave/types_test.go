@@ -18,7 +18,8 @@ func TestTypesCommand(t *testing.T) {
 		{[]string{"tracker", "create_issue"}, []string{"create_issue(args: {"}, "list_issues(", exitOK},
 		{[]string{"trackr"}, []string{`did you mean "tracker"?`}, "declare", exitUsage},
 		{[]string{"tracker", "make_issue"}, []string{"has no tool"}, "declare", exitUsage},
-		{nil, []string{"arg"}, "declare", exitUsage},
+		{nil, []string{"needs the name of a server"}, "declare", exitUsage},
+		{[]string{"tracker", "create_issue", "close_issue"}, []string{`"close_issue" is one too many`}, "declare", exitUsage},
 	} {
 		stdout, stderr, status := runCommand(newTypes(&global{}), append([]string{"--config", path}, c.args...)...)
 		if status != c.status {
