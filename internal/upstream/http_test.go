@@ -303,7 +303,12 @@ func TestHTTPCancel(t *testing.T) {
 	}()
 	poll(t, "the call to arrive", func() bool { return f.count("tools/call") > before })
 	closeNow(t, u2)
-	wantKind(t, <-hung, upstream.Closed)
+	// The server may end the stream, at the end of the session, before the
+	// connection is closed here.
+	var typed *upstream.Error
+	if err := <-hung; !errors.As(err, &typed) || typed.Kind != upstream.Closed && typed.Kind != upstream.Unavailable {
+		t.Errorf("a call under way when the upstream was closed: %v", err)
+	}
 }
 
 // TestHTTPComesBack is a server that is restarted and knows no session any
