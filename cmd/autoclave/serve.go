@@ -25,30 +25,39 @@ import (
 
 func newServe(g *global) *cobra.Command {
 	var from configFlags
+	var address string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Be an MCP server with two tools, search and execute, over all of yours",
 		Long: `Be an MCP server over standard input and output, with two tools: search finds the
 tools of the configured MCP servers, execute runs a program that calls them.
 
+With --http, or where the configuration has an address in [http], it serves any
+number of clients over Streamable HTTP instead, at /mcp. At /healthz it says that
+it is alive, at /readyz whether programs can be run. Who may connect is said in
+[http]; where nothing is, only this machine can.
+
 The servers are those of autoclave.toml in the working directory, else those of
 .mcp.json. The log goes to standard error.
 
-It ends when its standard input ends, or at SIGTERM or an interrupt; a second
-signal ends it at once.`,
+It ends when its standard input ends, or at SIGTERM or an interrupt: over HTTP it
+then accepts no more, and lets programs go on for a while (drain_timeout). A
+second signal ends it at once.`,
 		Example: `  autoclave serve
+  autoclave serve --http 127.0.0.1:7341
   autoclave serve --mcp-config ~/.config/Claude/claude_desktop_config.json
 
   # In the configuration of a client:
   { "mcpServers": { "autoclave": { "command": "autoclave", "args": ["serve", "--config", "/home/me/autoclave.toml"] } } }`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, g, &from) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, g, &from, address) },
 	}
 	from.add(cmd)
+	cmd.Flags().StringVar(&address, "http", "", "serve over HTTP at this HOST:PORT")
 	return cmd
 }
 
-func serve(cmd *cobra.Command, g *global, from *configFlags) error {
+func serve(cmd *cobra.Command, g *global, from *configFlags, address string) error {
 	ctx, logger := cmd.Context(), g.logger(cmd.ErrOrStderr())
 	// A client that is gone must be an error of a write, not the end of this
 	// process: its servers and workers are to be ended in order. What is
@@ -60,6 +69,13 @@ func serve(cmd *cobra.Command, g *global, from *configFlags) error {
 	cfg, err := from.load(logger)
 	if err != nil {
 		return err
+	}
+	if address == "" {
+		address = cfg.HTTP.Listen
+	}
+	if address != "" {
+		warnInsecure(logger, cfg.HTTP)
+		stashes(cfg)
 	}
 	ups, err := openUpstreams(ctx, cfg, logger)
 	if err != nil {
@@ -86,6 +102,9 @@ func serve(cmd *cobra.Command, g *global, from *configFlags) error {
 		return err
 	}
 	defer closeWithin(gw.Close, closeTime)
+	if address != "" {
+		return serveHTTP(ctx, gw, address, cfg.HTTP, missing(rt, ups), cmd.ErrOrStderr())
+	}
 	return gw.Serve(ctx, &gateway.StdioTransport{
 		In: readCloser(cmd.InOrStdin()), Out: writeCloser{cmd.OutOrStdout()}, Logger: logger,
 	})
@@ -160,7 +179,7 @@ func (f *configFlags) add(cmd *cobra.Command) {
 
 // supported are the features of the configuration that serve has.
 var supported = []config.Feature{
-	config.FeatureStash, config.FeatureDescriptions,
+	config.FeatureStash, config.FeatureDescriptions, config.FeatureHTTP,
 	config.FeatureRemote, config.FeatureBreaker, config.FeatureRestart, config.FeatureRefresh,
 }
 

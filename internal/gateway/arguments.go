@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -105,6 +106,21 @@ func (a *arguments) flag(name string) bool {
 	}
 	a.fail(name, "must be true or false, not "+clip(string(a.raw[name]), 40))
 	return false
+}
+
+// maxName is how long the name of a session may be, in bytes.
+const maxName = 128
+
+// name is text that names something, or "" where there is none.
+func (a *arguments) name(name string) string {
+	s := a.text(name)
+	bad := strings.IndexFunc(s, func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_-.:", c))
+	})
+	if bad >= 0 || len(s) > maxName {
+		a.fail(name, fmt.Sprintf("must be at most %d of A-Z a-z 0-9 _ - . :", maxName))
+	}
+	return s
 }
 
 // unfenced returns the code without the Markdown fence that models put around

@@ -19,6 +19,7 @@ type run struct {
 	g         *Gateway
 	s         *session
 	principal string
+	name      string // of the stash; empty: it is the session's
 	host      *host
 	relay     relay
 	warnings  []string // ours, before the program's
@@ -42,7 +43,7 @@ func (g *Gateway) execute(ctx context.Context, req *mcp.CallToolRequest) (*mcp.C
 		return g.resume(ctx, req, state)
 	}
 	args := readArguments("execute", req.Params.Arguments)
-	code, timeout := args.need("code"), args.whole("timeout_ms")
+	code, timeout, name := args.need("code"), args.whole("timeout_ms"), args.name("session")
 	if args.err != nil {
 		return failure(args.err), nil
 	}
@@ -53,7 +54,7 @@ func (g *Gateway) execute(ctx context.Context, req *mcp.CallToolRequest) (*mcp.C
 	if err := s.begin(); err != nil {
 		return failure(err), nil
 	}
-	r, err := g.newRun(ctx, s, req)
+	r, err := g.newRun(ctx, s, req, name)
 	if err != nil {
 		s.finish()
 		g.log.Error("an execution could not be prepared", "err", err)
@@ -66,21 +67,22 @@ func (g *Gateway) execute(ctx context.Context, req *mcp.CallToolRequest) (*mcp.C
 		p.Limits.Wall = time.Duration(timeout) * time.Millisecond
 	}
 	s.started(r)
+	keepAlive(ctx)
 	go r.execute(p)
 	return r.serve(ctx, req), nil
 }
 
-func (g *Gateway) newRun(ctx context.Context, s *session, req *mcp.CallToolRequest) (*run, error) {
+func (g *Gateway) newRun(ctx context.Context, s *session, req *mcp.CallToolRequest, name string) (*run, error) {
 	r := &run{
-		g: g, s: s, principal: g.principal(req.Extra), done: make(chan struct{}),
+		g: g, s: s, principal: g.principal(req.Extra), name: name, done: make(chan struct{}),
 		askedNew: make(chan struct{}, 1), request: req, waits: map[string]int{},
 	}
 	r.ctx, r.end = context.WithCancelCause(context.WithoutCancel(ctx))
-	store, err := s.stash(r.principal)
+	store, err := s.stash(r.principal, name)
 	if err != nil {
 		return nil, err
 	}
-	inner, err := g.cfg.NewHost(Caller{Principal: r.principal, Session: s.ss.ID(), Stash: store, Client: client{s, r.principal}})
+	inner, err := g.cfg.NewHost(Caller{Principal: r.principal, Session: s.ss.ID(), Name: name, Stash: store, Client: client{s, r.principal}})
 	if err != nil {
 		return nil, fmt.Errorf("making its host: %w", err)
 	}
@@ -220,6 +222,7 @@ func (g *Gateway) resume(ctx context.Context, req *mcp.CallToolRequest, state st
 		return failure(e), nil
 	}
 	g.unpark(p)
+	keepAlive(ctx)
 	p.run.answer(req.Params.InputResponses)
 	return p.run.serve(ctx, req), nil
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,7 +51,11 @@ type Caller struct {
 	// Session names the session, unguessably; empty where the protocol has
 	// none.
 	Session string
-	// Stash is the session's; where there is no session, the principal's.
+	// Name is the session name that the client gave with the program, which
+	// anybody could guess; empty where it gave none.
+	Name string
+	// Stash is the one that the principal has under Name; without a name the
+	// session's; where there is no session, the principal's.
 	Stash *stash.Store
 	// Client is who sent it.
 	Client Client
@@ -94,7 +100,7 @@ type Config struct {
 	// negative means not at all.
 	Drain time.Duration
 	// Principal names who sent a request, from what the transport knows of it.
-	// Nil: all requests are of one principal, "local".
+	// Nil: the user of its token; where it has none, "local".
 	Principal func(*mcp.RequestExtra) string
 	// Version is the version that the server says it has.
 	Version string
@@ -201,6 +207,9 @@ func (g *Gateway) newServer() *mcp.Server {
 	server.AddTool(executeTool(g.limits), g.execute)
 	server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			if err := g.admit(ctx, method, req); err != nil {
+				return nil, err
+			}
 			res, err := next(ctx, method, req)
 			if err != nil {
 				return res, err
@@ -230,25 +239,41 @@ func (g *Gateway) ready(ctx context.Context) {
 }
 
 func (g *Gateway) principal(extra *mcp.RequestExtra) string {
-	if g.cfg.Principal == nil {
-		return "local"
+	switch {
+	case g.cfg.Principal != nil:
+		return g.cfg.Principal(extra)
+	case extra != nil && extra.TokenInfo != nil:
+		return extra.TokenInfo.UserID
 	}
-	return g.cfg.Principal(extra)
+	return "local"
+}
+
+// Drain refuses new executions and new sessions from now on, waits for those
+// executions that are under way until ctx ends, then ends them with
+// ShuttingDown. It returns when none runs; the connections stay, so that the
+// answers can still be written.
+func (g *Gateway) Drain(ctx context.Context) {
+	var draining sync.WaitGroup
+	for _, s := range g.refuse() {
+		draining.Go(func() { s.drain(ctx) })
+	}
+	draining.Wait()
+}
+
+// refuse lets no session begin any more, and returns those that there are.
+func (g *Gateway) refuse() []*session {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	return slices.Collect(maps.Values(g.sessions))
 }
 
 // Close refuses new executions, waits for those under way until ctx ends, then
 // ends them with ShuttingDown, closes all connections, and returns when
 // nothing is left. It may be called more than once.
 func (g *Gateway) Close(ctx context.Context) error {
-	g.mu.Lock()
-	g.closed = true
-	all := make([]*session, 0, len(g.sessions))
-	for _, s := range g.sessions {
-		all = append(all, s)
-	}
-	g.mu.Unlock()
 	var closing sync.WaitGroup
-	for _, s := range all {
+	for _, s := range g.refuse() {
 		closing.Go(func() { s.close(ctx) })
 	}
 	closing.Wait()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type outcome struct {
 	Calls     []called        `json:"calls,omitempty"`
 	Usage     usage           `json:"usage"`
 	Warnings  []string        `json:"warnings,omitempty"`
+	Session   string          `json:"session,omitempty"` // the name that was given
 }
 
 // truncated stands in place of a value that is too large for a model.
@@ -68,19 +70,20 @@ const (
 
 // failure is the answer where no program ran.
 func failure(e *autoclave.Error) *mcp.CallToolResult {
-	return render(&autoclave.Result{Error: e}, nil, 0, nil)
+	return render(&autoclave.Result{Error: e}, rendering{})
 }
 
 // result is the answer for a run that has ended.
 func (r *run) result() *mcp.CallToolResult {
-	return render(r.res, r.warnings, r.g.cfg.MaxText, r.keep)
+	return render(r.res, rendering{warnings: r.warnings, maxText: r.g.cfg.MaxText, keep: r.keep, session: r.name})
 }
 
 // keptFor is how long a value that was cut stays in the stash, and kept how
 // many of them.
 const (
-	keptFor = 15 * time.Minute
-	kept    = 4
+	keptFor      = 15 * time.Minute
+	kept         = 4
+	keptByChance = 8 // where there is no session
 )
 
 // keep puts a value that the model does not see whole into the session's
@@ -89,8 +92,14 @@ const (
 func (r *run) keep(value json.RawMessage) string {
 	r.s.mu.Lock()
 	r.s.kept++
-	key := fmt.Sprintf("result:%d", (r.s.kept-1)%kept+1)
+	n := (r.s.kept-1)%kept + 1
 	r.s.mu.Unlock()
+	if r.s.ss.ID() == "" {
+		// Nobody counts for a principal. By chance, so that values that are
+		// cut at about the same time seldom replace each other.
+		n = rand.IntN(keptByChance) + 1
+	}
+	key := fmt.Sprintf("result:%d", n)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), time.Second)
 	defer cancel()
 	if err := r.host.stash.StashPut(ctx, key, value, keptFor.Seconds()); err != nil {
@@ -99,15 +108,24 @@ func (r *run) keep(value json.RawMessage) string {
 	return key
 }
 
+// rendering is what a result is written with.
+type rendering struct {
+	warnings []string // ours, before the program's
+	maxText  int
+	keep     func(json.RawMessage) string // nil: nothing is kept
+	session  string                       // the name that was given
+}
+
 // render writes what came of a program: the value, or what a model needs to
 // mend the program at once; then what it emitted; then its console.
-func render(res *autoclave.Result, warnings []string, maxText int, keep func(json.RawMessage) string) *mcp.CallToolResult {
-	blocks, left := emitted(res.Emits, maxText)
+func render(res *autoclave.Result, with rendering) *mcp.CallToolResult {
+	blocks, left := emitted(res.Emits, with.maxText)
 	out := outcome{
-		Logs: shownLogs(res.Logs), Calls: shownCalls(res.Calls),
+		Session: with.session,
+		Logs:    shownLogs(res.Logs), Calls: shownCalls(res.Calls),
 		Usage: usage{res.Usage.Run.Milliseconds(), res.Usage.CPU.Milliseconds(), res.Usage.HeapPeak, res.Usage.Calls},
 	}
-	for _, w := range append(append(warnings, res.Warnings...), left...) {
+	for _, w := range append(append(with.warnings, res.Warnings...), left...) {
 		out.Warnings = append(out.Warnings, clip(w, maxMessage))
 	}
 	var text string
@@ -118,7 +136,7 @@ func render(res *autoclave.Result, warnings []string, maxText int, keep func(jso
 		out.Error = &failed{Error: &e, RetryAfter: e.RetryAfter.Milliseconds()}
 		text = describe(&e, res.Calls)
 	} else {
-		text, out.Truncated = show(res.Value, maxText, keep)
+		text, out.Truncated = show(res.Value, with.maxText, with.keep)
 		if out.Truncated == nil {
 			out.Value = res.Value
 		}

@@ -33,6 +33,7 @@ type session struct {
 	leave      chan struct{}   // closed to have Serve end it; nil: it is not Serve's
 	principals map[string]bool // whose stashes it has opened
 	kept       int             // values that were put into the stash because they were cut
+	place      *place          // among the sessions over HTTP; nil: it is none of them
 }
 
 // session returns the session of ss, a new one where there is none. It is nil
@@ -76,6 +77,12 @@ func (s *session) await() {
 		for p := range s.principals { // nobody else has the session any more
 			s.g.stashes.Drop(p, id)
 		}
+	}
+	s.mu.Lock()
+	place := s.place
+	s.mu.Unlock()
+	if place != nil {
+		place.leave()
 	}
 	close(s.gone)
 }
@@ -149,28 +156,38 @@ func (s *session) calling(principal, what string) *run {
 	return nil
 }
 
-// stash opens the store that programs of the principal have in this session.
-func (s *session) stash(principal string) (*stash.Store, error) {
-	id := s.ss.ID()
-	s.mu.Lock()
-	s.principals[principal] = true
-	s.mu.Unlock()
-	store, err := s.g.stashes.Open(principal, id)
+// stash opens the store that programs of the principal have in this session,
+// or under a name where there is one. What has a name outlives the session.
+func (s *session) stash(principal, name string) (*stash.Store, error) {
+	key := s.ss.ID()
+	if name != "" {
+		key = "name:" + name // no session has a colon in its own
+	} else {
+		s.mu.Lock()
+		s.principals[principal] = true
+		s.mu.Unlock()
+	}
+	store, err := s.g.stashes.Open(principal, key)
 	if err != nil {
 		return nil, fmt.Errorf("opening the stash of a session: %w", err)
 	}
 	return store, nil
 }
 
-// close ends the session: it waits for its executions until ctx ends, then
-// ends them, and then the connection.
-func (s *session) close(ctx context.Context) {
+// drain waits for the executions of the session until ctx ends, then ends them.
+func (s *session) drain(ctx context.Context) {
 	select {
 	case <-s.stop():
 	case <-ctx.Done():
 		s.end(errShuttingDown)
 		<-s.stop()
 	}
+}
+
+// close ends the session: it waits for its executions until ctx ends, then
+// ends them, and then the connection.
+func (s *session) close(ctx context.Context) {
+	s.drain(ctx)
 	s.mu.Lock()
 	leave := s.leave
 	s.leave = nil

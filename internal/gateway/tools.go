@@ -57,7 +57,8 @@ Also: parallel([() => …], { concurrency, settle }), resources.read(server, uri
 There is no import, require, fetch, file system or process.`,
 	InputSchema: json.RawMessage(`{"type":"object","properties":{` +
 		`"code":{"type":"string","description":"The program"},` +
-		`"timeout_ms":{"type":"integer","minimum":1,"description":"End it after this time"}` +
+		`"timeout_ms":{"type":"integer","minimum":1,"description":"End it after this time"},` +
+		`"session":{"type":"string","description":"Programs with the same session share a stash"}` +
 		`},"required":["code"]}`),
 	OutputSchema: json.RawMessage(`{"type":"object","properties":{` +
 		`"value":{"description":"What the program returned"},` +
@@ -66,7 +67,8 @@ There is no import, require, fetch, file system or process.`,
 		`"logs":{"type":"array","items":{"type":"object"}},` +
 		`"calls":{"type":"array","items":{"type":"object"}},` +
 		`"usage":{"type":"object"},` +
-		`"warnings":{"type":"array","items":{"type":"string"}}` +
+		`"warnings":{"type":"array","items":{"type":"string"}},` +
+		`"session":{"type":"string"}` +
 		`},"required":["usage"]}`),
 	Annotations: &mcp.ToolAnnotations{DestructiveHint: new(true), OpenWorldHint: new(true)},
 }
