@@ -4,8 +4,12 @@
 // carries progress, log lines, cancellation and an upstream's questions
 // between a program and the client that sent it.
 //
+// A Gateway serves one client over any transport with Serve, and many over
+// Streamable HTTP with the HTTP that NewHTTP makes: that knows whose a request
+// is, what a client may hold, and when it is over.
+//
 // It must not know how upstreams are reached, nor what policy says of a call:
 // it gets a host for each execution from its configuration, and whatever a
-// program asks goes there. It must not know what carries the protocol either:
-// Serve takes any transport, and Server may be handed to an HTTP handler.
+// program asks goes there. What says what came of a program must not know what
+// carries the protocol either: that is in the files http*.go and stdio.go.
 package gateway

@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/autoclave-run/autoclave"
 	"github.com/autoclave-run/autoclave/internal/gateway"
@@ -56,12 +59,16 @@ var mixed = []struct{ code, want string }{
 	{`return "x".repeat(30000).length`, "30000"},
 }
 
+// fullLoad says whether load tests are to measure, which takes half a minute:
+// GATEWAY_LOAD=1 go test -v -run 'HTTPLoad|HTTPFairness' ./internal/gateway
+func fullLoad() bool { return os.Getenv("GATEWAY_LOAD") != "" }
+
 // TestHTTPLoad is many sessions of both kinds at once, with clients among them
 // that do not read, or are half gone.
 func TestHTTPLoad(t *testing.T) {
-	sessions, each := 200, 20
-	if testing.Short() || raceEnabled {
-		sessions, each = 40, 5
+	sessions, each := 40, 5
+	if fullLoad() {
+		sessions, each = 200, 20
 	}
 	for _, oneIn := range []int{0, 10} {
 		t.Run(fmt.Sprintf("upstream fails one call in %d", oneIn), func(t *testing.T) {
@@ -168,9 +175,9 @@ func (w *web) troublesome(n int) (stop func()) {
 // TestHTTPFairness has one principal flood, and another run one program after
 // the other: it does not wait in the first one's line.
 func TestHTTPFairness(t *testing.T) {
-	flood, runs := 400, 100
-	if testing.Short() || raceEnabled {
-		flood, runs = 100, 10
+	flood, runs := 100, 10
+	if fullLoad() {
+		flood, runs = 400, 100
 	}
 	rt := ownRuntime(t, autoclave.PoolConfig{MinWorkers: 2, MaxWorkers: 2})
 	tools := map[string]func(context.Context, json.RawMessage) (string, error){
@@ -235,4 +242,52 @@ func TestHTTPFairness(t *testing.T) {
 	}
 	cancel()
 	wg.Wait()
+}
+
+// BenchmarkHTTP is one small program after the other, by the SDK's client.
+func BenchmarkHTTP(b *testing.B) {
+	rt, err := autoclave.Open(context.Background(), autoclave.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer rt.Close(context.Background())
+	g, err := gateway.New(gateway.Config{
+		Runtime: rt, Catalog: someCatalog,
+		NewHost: func(gateway.Caller) (autoclave.Host, error) { return &fakeHost{tools: someTools()}, nil },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	h, err := g.NewHTTP(gateway.HTTPConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := h.Listen(context.Background(), "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- h.Serve(ctx, l) }()
+	defer func() { cancel(); <-served }()
+	for name, version := range map[string]string{"sessions": legacy, "stateless": ""} {
+		b.Run(name, func(b *testing.B) {
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			client := mcp.NewClient(&mcp.Implementation{Name: "bench", Version: "1"}, nil)
+			cs, err := client.Connect(context.Background(), &mcp.StreamableClientTransport{
+				Endpoint: "http://" + l.Addr().String() + "/mcp", HTTPClient: &http.Client{Transport: transport},
+			}, &mcp.ClientSessionOptions{ProtocolVersion: version})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer cs.Close()
+			for b.Loop() {
+				res, err := cs.CallTool(context.Background(), &mcp.CallToolParams{Name: "execute", Arguments: map[string]any{"code": "return 1"}})
+				if err != nil || text(res) != "1" {
+					b.Fatal(err, res)
+				}
+			}
+		})
+	}
 }
