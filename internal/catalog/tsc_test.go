@@ -58,7 +58,7 @@ func compile(t *testing.T, files map[string]string) {
 	t.Helper()
 	command := tsc(t)
 	dir := t.TempDir()
-	sandbox, err := os.ReadFile("testdata/tsc/sandbox.d.ts")
+	sandbox, err := os.ReadFile("../../sandbox.d.ts")
 	if err != nil {
 		t.Fatal(err)
 	}
