@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -26,6 +27,55 @@ func descriptors() int {
 		return 0
 	}
 	return len(entries)
+}
+
+// servings collects who was served where. It is looked at when all is over: two
+// callers of one worker may come to write it down in either order.
+type servings struct {
+	mu  sync.Mutex
+	all map[int]map[uint64]string // by process and generation: the tenant
+	// again are the processes of which a generation came twice: the kernel has
+	// given their id to a second worker, and their tenants cannot be told apart.
+	again map[int]bool
+}
+
+func (s *servings) add(w autoclave.WorkerInfo, tenant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all, s.again = map[int]map[uint64]string{}, map[int]bool{}
+	}
+	if s.all[w.PID] == nil {
+		s.all[w.PID] = map[uint64]string{}
+	}
+	if _, twice := s.all[w.PID][w.Generation]; twice {
+		s.again[w.PID] = true
+	}
+	s.all[w.PID][w.Generation] = tenant
+}
+
+// check fails the test where one worker served two tenants.
+func (s *servings) check(t *testing.T) {
+	t.Helper()
+	shared := 0
+	for pid, generations := range s.all {
+		if s.again[pid] {
+			continue
+		}
+		tenants := map[string]bool{}
+		for _, tenant := range generations {
+			tenants[tenant] = true
+		}
+		if len(tenants) > 1 {
+			t.Errorf("worker %d served %v", pid, slices.Sorted(maps.Keys(tenants)))
+		}
+		if len(generations) > 1 {
+			shared++
+		}
+	}
+	if shared == 0 {
+		t.Error("no worker served twice: nothing was checked")
+	}
 }
 
 // TestManyTenantsUnderFire: 64 callers of 8 tenants share 4 workers, while
@@ -64,10 +114,7 @@ func TestManyTenantsUnderFire(t *testing.T) {
 	var left atomic.Int64
 	left.Store(int64(n))
 	var ok, cancelled, crashed, limited atomic.Int64
-	owner := struct {
-		sync.Mutex
-		of map[int]string
-	}{of: map[int]string{}}
+	var served servings
 	var callers sync.WaitGroup
 	for c := range 64 {
 		tenant := fmt.Sprint("tenant-", c%8)
@@ -105,14 +152,7 @@ func TestManyTenantsUnderFire(t *testing.T) {
 				}
 				if w := res.Worker; w != nil {
 					pids.Store(w.PID, true)
-					owner.Lock()
-					// A pid can come again, for another worker; a generation of
-					// the same worker cannot go back.
-					if w.Reused && owner.of[w.PID] != tenant {
-						t.Errorf("worker %d served %s and %s", w.PID, owner.of[w.PID], tenant)
-					}
-					owner.of[w.PID] = tenant
-					owner.Unlock()
+					served.add(*w, tenant)
 				}
 			}
 		})
@@ -124,6 +164,7 @@ func TestManyTenantsUnderFire(t *testing.T) {
 	if ok.Load() == 0 || cancelled.Load() == 0 {
 		t.Error("nothing was tried")
 	}
+	served.check(t)
 	closeRuntime(t, rt)
 	s := rt.Stats()
 	if s.Workers != 0 || s.Held != 0 || s.Waiting != 0 {
