@@ -59,6 +59,7 @@ type Config struct {
 type PoolConfig struct {
 	MinWorkers         int           // kept alive (2)
 	MinIdle            int           // armed and waiting (1)
+	Reserve            int           // kept for tenants that have no worker (none)
 	MaxWorkers         int           // alive at once (8)
 	MaxIdleTime        time.Duration // idle longer and above the minimum: ended (60 s)
 	MaxUses            int           // executions of one worker (1000)
@@ -197,7 +198,7 @@ func newRuntime(cfg Config) (*Runtime, error) {
 	}
 	r.pool, err = pool.New(pool.Config[*process.Worker]{
 		Spawn:      r.launcher.Spawn,
-		MinWorkers: cfg.Pool.MinWorkers, MinIdle: cfg.Pool.MinIdle, MaxWorkers: cfg.Pool.MaxWorkers,
+		MinWorkers: cfg.Pool.MinWorkers, MinIdle: cfg.Pool.MinIdle, Reserve: cfg.Pool.Reserve, MaxWorkers: cfg.Pool.MaxWorkers,
 		MaxIdleTime: cfg.Pool.MaxIdleTime, MaxUses: cfg.Pool.MaxUses, MaxLifetime: cfg.Pool.MaxLifetime,
 		HealthCheckTimeout: cfg.Pool.HealthCheckTimeout, SpawnTimeout: cfg.Pool.SpawnTimeout,
 		MaxQueue: cfg.Pool.MaxQueue, MaxQueuePerTenant: cfg.Pool.MaxQueuePerTenant, MaxQueueWait: cfg.Pool.MaxQueueWait,

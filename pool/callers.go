@@ -13,7 +13,7 @@ func (st *state) acquire(now time.Duration, tenant string, fx *effects) (*slot, 
 		st.counters.RefusedClosed++
 		return nil, nil, ErrClosed
 	}
-	if s := st.pop(tenant); s != nil {
+	if s := st.pop(now, tenant); s != nil {
 		st.grant(now, s, tenant)
 		st.settle(now, fx)
 		return s, nil, nil
@@ -47,13 +47,13 @@ func (st *state) try(now time.Duration, tenant string, fx *effects) (*slot, erro
 		st.counters.RefusedClosed++
 		return nil, ErrClosed
 	}
-	s := st.pop(tenant)
+	s := st.pop(now, tenant)
 	if s != nil {
 		st.grant(now, s, tenant)
 		st.settle(now, fx)
 		return s, nil
 	}
-	st.probes = 1
+	st.probes, st.prober = 1, tenant
 	st.settle(now, fx)
 	st.probes = 0
 	if st.failing(now) && !st.returning(tenant) {
@@ -65,16 +65,16 @@ func (st *state) try(now time.Duration, tenant string, fx *effects) (*slot, erro
 }
 
 // pop takes the idle worker that tenant should have off the stack: its own
-// that was used last, else the unbound one that was armed last.
-func (st *state) pop(tenant string) *slot {
-	best := -1
+// that was used last, else the unbound one that was armed last, if it may have it.
+func (st *state) pop(now time.Duration, tenant string) *slot {
+	best, entitled := -1, st.entitled(now, tenant, st.armed)
 	for i := len(st.idle) - 1; i >= 0; i-- {
 		s := st.idle[i]
 		if s.bound && s.tenant == tenant {
 			best = i
 			break
 		}
-		if !s.bound && best < 0 {
+		if !s.bound && best < 0 && entitled {
 			best = i
 		}
 	}

@@ -52,6 +52,13 @@ type Config[W Worker] struct {
 	// MinIdle is how many idle workers that no tenant is bound to are kept, while
 	// there are fewer than MaxWorkers. Default 1. Negative: none.
 	MinIdle int
+	// Reserve is how many workers are kept for tenants that hold none: one that
+	// holds a worker gets another only where so many stay armed besides, and at
+	// MaxWorkers one that holds several gives one up to have them again. So a
+	// tenant that floods the pool, with programs however long, does not make the
+	// next one wait; the price is that no tenant can have all workers. Default
+	// none. It must be less than MaxWorkers. While Spawn fails it is given out too.
+	Reserve int
 	// MaxWorkers bounds the workers that exist, those that are being spawned or
 	// are dying included. Default 8. Negative: unlimited.
 	MaxWorkers int
@@ -104,6 +111,7 @@ const forever = time.Duration(math.MaxInt64)
 // "unlimited" the largest value of its type.
 type limits struct {
 	minWorkers, minIdle, maxWorkers int
+	reserve                         int
 	maxUses                         int
 	maxQueue, maxPerTenant          int
 	maxIdle, lifetime               time.Duration
@@ -142,6 +150,7 @@ func (c *Config[W]) limits() (limits, error) {
 		queueWait:    or(c.MaxQueueWait, forever, forever),
 		memory:       or(c.MaxWorkerMemory, 32<<20, math.MaxInt64),
 	}
+	l.reserve = max(c.Reserve, 0)
 	which := func(given int) string {
 		if given == 0 {
 			return " (the default)"
@@ -156,6 +165,11 @@ func (c *Config[W]) limits() (limits, error) {
 		return limits{}, fmt.Errorf("pool: MinIdle is %d, more than MaxWorkers, which is %d%s: lower the one or raise the other",
 			l.minIdle, l.maxWorkers, which(c.MaxWorkers))
 	}
+	if l.reserve >= l.maxWorkers {
+		return limits{}, fmt.Errorf("pool: Reserve is %d, which leaves none of MaxWorkers, which is %d%s: lower the one or raise the other",
+			l.reserve, l.maxWorkers, which(c.MaxWorkers))
+	}
+	l.minIdle = max(l.minIdle, l.reserve)
 	if l.maxPerTenant > l.maxQueue {
 		return limits{}, fmt.Errorf("pool: MaxQueuePerTenant is %d, more than MaxQueue, which is %d%s: lower the one or raise the other",
 			l.maxPerTenant, l.maxQueue, which(c.MaxQueue))

@@ -28,7 +28,11 @@
 //   - A worker is bound to the tenant that first used it and never serves
 //     another. A lease prefers its tenant's idle workers, then unbound ones, then
 //     a new one; at MaxWorkers it replaces the worker of another tenant that has
-//     been idle longest.
+//     been idle longest: at once for a tenant that holds none, else only one that
+//     has been idle for 250 ms or whose tenant holds more, so that whoever works
+//     in a loop keeps his worker beside one who floods the pool.
+//   - With Reserve, some workers stay armed for tenants that hold none. A flood,
+//     with leases however long, then does not make the next tenant wait.
 //   - Waiting is first come, first served within a tenant and round-robin over
 //     tenants. At MaxWorkers a worker stays with its tenant's queue until another
 //     tenant, one that holds fewer workers, has waited 50 ms; then it is replaced.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -329,6 +330,158 @@ func TestTryAcquireGetsThere(t *testing.T) {
 		if s := p.Stats(); s.Spawned != 2 || s.Killed[pool.ReasonTenant] != 1 {
 			t.Errorf("%+v", s)
 		}
+		mustClose(t, p)
+	})
+}
+
+// TestLoopKeepsItsWorker: a tenant that comes back soon keeps its idle worker
+// while another one, who has as many, stands in line; one who does not come back
+// loses it.
+func TestLoopKeepsItsWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := mustNew(t, pool.Config[*fake]{MaxWorkers: 2, MaxUses: -1, MaxQueue: -1})
+		synctest.Wait()
+		served := make(chan string, 4000)
+		mustAcquire(t, p, "b").Release()
+		inLine(t, p, "a", 1000, 10*time.Millisecond, served)
+		for range 20 {
+			time.Sleep(200 * time.Millisecond)
+			l := mustAcquire(t, p, "b")
+			if l.Waited() != 0 {
+				t.Errorf("b waited %v", l.Waited())
+			}
+			time.Sleep(10 * time.Millisecond)
+			l.Release()
+		}
+		if n := p.Stats().Killed[pool.ReasonTenant]; n != 0 {
+			t.Errorf("%d replacements", n)
+		}
+		drain(served)
+		time.Sleep(250 * time.Millisecond)
+		synctest.Wait()
+		if s := p.Stats(); s.Killed[pool.ReasonTenant] != 1 || s.Leased != 2 {
+			t.Errorf("when b is gone: %+v", s)
+		}
+		_ = p.Close(ended())
+		time.Sleep(time.Second)
+	})
+}
+
+// TestMoreGivesAtOnce: a tenant with two workers more than the one in line gives
+// an idle one at once.
+func TestMoreGivesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := mustNew(t, pool.Config[*fake]{MaxWorkers: 4, MaxUses: -1})
+		var leases []*pool.Lease[*fake]
+		for range 3 {
+			leases = append(leases, mustAcquire(t, p, "b"))
+		}
+		a := mustAcquire(t, p, "a")
+		for _, l := range leases {
+			l.Release()
+		}
+		synctest.Wait()
+		l := mustAcquire(t, p, "a")
+		if l.Waited() != 0 || p.Stats().Killed[pool.ReasonTenant] != 1 {
+			t.Errorf("waited %v, %+v", l.Waited(), p.Stats())
+		}
+		l.Release()
+		a.Release()
+		mustClose(t, p)
+	})
+}
+
+// TestReserve: with one in reserve, a tenant whose leases never end leaves a
+// worker to each that comes, and has no more than its share of those.
+func TestReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := mustNew(t, pool.Config[*fake]{MaxWorkers: 4, Reserve: 1, MaxUses: -1, MaxQueue: -1, Spawn: func(context.Context) (*fake, error) {
+			time.Sleep(5 * time.Millisecond)
+			return newFake(), nil
+		}})
+		served := make(chan string, 4000)
+		inLine(t, p, "a", 2000, 20*time.Millisecond, served)
+		time.Sleep(time.Second)
+		if s := p.Stats(); s.Leased != 3 || s.Armed != 1 {
+			t.Errorf("%+v", s)
+		}
+		if _, err := p.TryAcquire("a"); err == nil {
+			t.Error("a got what is in reserve")
+		}
+		for _, tenant := range []string{"b", "c"} {
+			l := mustAcquire(t, p, tenant)
+			if l.Waited() != 0 {
+				t.Errorf("%s waited %v", tenant, l.Waited())
+			}
+			time.Sleep(25*time.Millisecond + 5*time.Millisecond) // one of a's ends, and its successor starts
+			defer l.Release()
+		}
+		if s := p.Stats(); s.Leased != 3 || s.Armed != 1 || s.Killed[pool.ReasonTenant] != 2 {
+			t.Errorf("beside b and c: %+v", s)
+		}
+		d := mustAcquire(t, p, "d")
+		if d.Waited() != 0 {
+			t.Errorf("d waited %v", d.Waited())
+		}
+		// Three tenants hold one each, and a still has one.
+		time.Sleep(time.Second)
+		if n := len(drain(served)); n == 0 {
+			t.Error("a gets nothing")
+		}
+		_ = p.Close(ended())
+		time.Sleep(time.Second)
+	})
+}
+
+// TestReserveIsNoTrap: what is in reserve is given out when its claimant has
+// nothing left, while spawning fails, and while the pool drains.
+func TestReserveIsNoTrap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fail atomic.Bool
+		p := mustNew(t, pool.Config[*fake]{MinWorkers: -1, MaxWorkers: 3, Reserve: 1, MaxUses: -1, Spawn: func(context.Context) (*fake, error) {
+			if fail.Load() {
+				return nil, errors.New("no more")
+			}
+			return newFake(), nil
+		}})
+		served := make(chan string, 10)
+		expect := func(what, want string) {
+			t.Helper()
+			synctest.Wait()
+			if got := fmt.Sprint(drain(served)); got != want {
+				t.Errorf("%s: %s, want %s (%+v)", what, got, want, p.Stats())
+			}
+		}
+		first, second := mustAcquire(t, p, "a"), mustAcquire(t, p, "a")
+		synctest.Wait()
+		inLine(t, p, "a", 1, time.Minute, served)
+		expect("with two leases and one in reserve", "[]")
+		fail.Store(true)
+		first.Discard(errors.New("broken"))
+		expect("when the successor cannot be spawned", "[a0]")
+		fail.Store(false)
+		time.Sleep(time.Second) // a spawn succeeds
+		if s := p.Stats(); s.Armed != 1 || s.Leased != 2 {
+			t.Errorf("%+v", s)
+		}
+		inLine(t, p, "a", 1, time.Minute, served)
+		expect("with one in reserve again", "[]")
+		done := make(chan error, 1)
+		go func() { done <- p.Drain(t.Context()) }()
+		expect("while the pool drains", "[a0]")
+		second.Release()
+		time.Sleep(3 * time.Minute)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+
+		p = mustNew(t, pool.Config[*fake]{MinWorkers: -1, MaxWorkers: 2, Reserve: 1, MaxUses: -1})
+		l := mustAcquire(t, p, "a")
+		synctest.Wait()
+		inLine(t, p, "a", 1, 0, served)
+		expect("with one lease and one in reserve", "[]")
+		l.Discard(errors.New("broken"))
+		expect("when a has nothing left", "[a0]")
 		mustClose(t, p)
 	})
 }

@@ -16,6 +16,7 @@ func (m *model) check(what string) error {
 	s := m.pool.Stats()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.retryIn = s.RetrySpawnIn
 	for _, k := range m.workers {
 		if !k.idle() {
 			k.idleStep = 0
@@ -159,14 +160,17 @@ func (m *model) wanted(k *worker) bool {
 			least = 50 * time.Millisecond
 		}
 	}
-	if k.killedAt.Sub(k.boundAt) < least {
+	if k.killedAt.Sub(k.boundAt) < least && m.cfg.Reserve <= 0 {
 		return false
 	}
 	for _, c := range m.calls {
-		if k.killedAt.Sub(c.since) < least {
+		own := c.tenant == k.tenant
+		if m.cfg.Reserve > 0 && own {
+			own = false // to have the reserve again, a line of one's own will do
+		} else if k.killedAt.Sub(c.since) < least {
 			continue
 		}
-		if c.tenant != k.tenant && !c.since.After(k.killedAt) && (!c.over || !c.until.Before(k.killedAt)) {
+		if !own && !c.since.After(k.killedAt) && (!c.over || !c.until.Before(k.killedAt)) {
 			return true
 		}
 	}
@@ -228,7 +232,7 @@ func (m *model) checkTurns(s pool.Stats) error {
 		}
 	}
 	for pair := range m.passed {
-		if !line[pair[0]] {
+		if !line[pair[0]] || m.cfg.Reserve > 0 && m.held(pair[0]) > 0 {
 			delete(m.passed, pair)
 		}
 	}
@@ -237,6 +241,9 @@ func (m *model) checkTurns(s pool.Stats) error {
 			continue
 		}
 		for other := range line {
+			if m.cfg.Reserve > 0 && m.held(other) > 0 {
+				continue // may not have what is in reserve
+			}
 			pair := [2]string{other, c.tenant}
 			if m.passed[pair]++; m.passed[pair] > 1 {
 				return fmt.Errorf("%q got a new worker again while %q stands in line", c.tenant, other)
@@ -250,7 +257,7 @@ func (m *model) checkTurns(s pool.Stats) error {
 func (m *model) checkStep(what string, s pool.Stats) error {
 	replaced := s.Killed[pool.ReasonTenant] - m.last.Killed[pool.ReasonTenant]
 	failing := m.last.ConsecutiveFailed > 0 && s.ConsecutiveFailed > 0
-	wanted := max(1, len(m.waiting()))
+	wanted := max(1, len(m.waiting())) + m.cfg.Reserve
 	if what == "try" {
 		wanted++ // it counts as one in line, just then
 	}
@@ -325,8 +332,9 @@ func (m *model) checkAge(s pool.Stats) error {
 	return nil
 }
 
-// checkReplacement: at MaxWorkers, no worker idles while another tenant waits for
-// which nothing is under way.
+// checkReplacement: at MaxWorkers, no bound worker idles while a tenant that has
+// none waits and nothing is under way; and where one waits that has some, no
+// worker that has been idle for 250 ms, or whose tenant has more.
 func (m *model) checkReplacement(s pool.Stats) error {
 	if s.Workers < m.cfg.MaxWorkers || s.Idle == 0 || s.RetrySpawnIn > 0 {
 		return nil
@@ -335,19 +343,39 @@ func (m *model) checkReplacement(s pool.Stats) error {
 	for _, c := range m.waiting() {
 		lines[c.tenant] = append(lines[c.tenant], c)
 	}
-	wanted := 0
+	idle := m.which(func(k *worker) bool { return k.idle() && k.uses > 0 })
+	bound := func(n int) int {
+		if s.ConsecutiveFailed > 0 {
+			n = min(n, 1)
+		}
+		return n
+	}
+	coming, without := m.coming()+s.Dying, 0
+	for tenant := range lines {
+		if m.held(tenant) == 0 {
+			without++
+		}
+	}
+	if bound(without) > coming && len(idle) > 0 {
+		return fmt.Errorf("%d tenants in line have no worker, %d come, and others idle", without, coming)
+	}
+	if s.Idle+coming <= m.reserve() {
+		return nil // there would be nothing for those who hold one
+	}
+	without += m.reserve() - s.Armed
 	for tenant, line := range lines {
 		n := len(line)
-		if time.Since(line[0].since) < 50*time.Millisecond {
+		if m.held(tenant) == 0 {
+			n--
+		} else if time.Since(line[0].since) < 50*time.Millisecond {
 			n -= len(m.which(func(k *worker) bool { return k.resetting() && k.tenant == tenant && m.serving(k) }))
 		}
-		wanted += max(0, n)
-	}
-	if s.ConsecutiveFailed > 0 {
-		wanted = min(wanted, 1)
-	}
-	if wanted > m.coming()+s.Dying {
-		return fmt.Errorf("%d in line need a worker, %d come, and others idle", wanted, m.coming()+s.Dying)
+		for _, k := range idle {
+			ripe := time.Since(k.idleSince) >= 250*time.Millisecond || m.held(k.tenant) > m.held(tenant)+1
+			if n > 0 && ripe && bound(without+n) > coming {
+				return fmt.Errorf("%d of %q in line need a worker, %d come, and one of %q idles", n, tenant, coming, k.tenant)
+			}
+		}
 	}
 	return nil
 }

@@ -59,6 +59,7 @@ func modelConfig(b []byte) pool.Config[*worker] {
 		MaxWorkers:        maxWorkers,
 		MinWorkers:        min(maxWorkers, pick(b[1], -1, 0, 1, 2, 3)),
 		MinIdle:           min(maxWorkers, pick(b[2], -1, 0, 1, 2)),
+		Reserve:           min(maxWorkers-1, pick(b[3]>>4, 0, 0, 1, 2)),
 		MaxUses:           pick(b[3], 1, 2, 3, -1),
 		MaxLifetime:       pick(b[4], time.Second, 90*time.Second, -1),
 		MaxIdleTime:       pick(b[4]>>4, 1, 200*time.Millisecond, time.Minute, -1),
@@ -177,6 +178,7 @@ type model struct {
 	hurried bool // this step is not waited for
 	raced   bool // the one before it was not
 	last    pool.Stats
+	retryIn time.Duration     // until the next attempt to spawn, when last seen
 	passed  map[[2]string]int // see checkTurns
 	old     []*pool.Lease[*worker]
 	running int // goroutines other than those of acquire
@@ -197,6 +199,7 @@ func run(b []byte, log func(string, ...any)) (err error) {
 	if m.cfg.MinIdle == 0 {
 		m.min.idle = 1
 	}
+	m.min.idle = max(m.min.idle, m.cfg.Reserve)
 	m.log("config: %+v", m.cfg)
 	m.cfg.Spawn = m.spawn
 	if m.pool, err = pool.NewExact(m.cfg); err != nil {
@@ -370,9 +373,13 @@ func one[T any](m *model, arg byte, of func() []*T) *T {
 }
 
 // best returns the idle workers of whom an acquire for tenant must get one: its
-// own that became idle last, or the unbound ones that did. Called with world.mu.
+// own that became idle last, or the unbound ones that did, unless they are in
+// reserve. Called with world.mu.
 func (m *model) best(tenant string) []*worker {
 	for _, own := range []bool{true, false} {
+		if !own && m.reserve() > 0 && m.held(tenant) > 0 && len(m.which(m.armed)) <= m.reserve() {
+			return nil
+		}
 		var best []*worker
 		for _, k := range m.which((*worker).idle) {
 			if own && (k.uses == 0 || k.tenant != tenant) || !own && k.uses != 0 {
@@ -390,6 +397,20 @@ func (m *model) best(tenant string) []*worker {
 		}
 	}
 	return nil
+}
+
+// held is how many workers the tenant has. Called with world.mu.
+func (m *model) held(tenant string) int {
+	return len(m.which(func(k *worker) bool { return k.alive() && k.uses > 0 && k.tenant == tenant }))
+}
+
+// reserve is how many armed workers only those may have who hold none. Called
+// with world.mu.
+func (m *model) reserve() int {
+	if m.ending > 0 || m.retryIn > 0 && m.coming() == 0 {
+		return 0
+	}
+	return m.cfg.Reserve
 }
 
 // acquire makes an Acquire or TryAcquire and compares its outcome with what the

@@ -11,6 +11,9 @@ func (st *state) settle(now time.Duration, fx *effects) {
 	} else {
 		st.windDown(now, fx)
 	}
+	if st.cfg.reserve > 0 && st.waiting > 0 && len(st.idle) > 0 {
+		st.handOut(now, fx)
+	}
 	if n := st.shortage(now); n > 0 {
 		st.refill(now, n, fx)
 	}
@@ -97,17 +100,63 @@ func (st *state) reap(now time.Duration, fx *effects) {
 // incoming is how many slots are free or unbound before long.
 func (st *state) incoming() int { return st.coming() + st.count[dying] }
 
+// handOut gives what is armed to those in line who were not entitled to it when
+// it came, and are now: they hold nothing any more, or spawning has failed.
+func (st *state) handOut(now time.Duration, fx *effects) {
+	for q := st.ring.first; q != nil; {
+		s := st.pop(now, q.tenant)
+		if s == nil {
+			q = q.next
+			continue
+		}
+		st.serve(now, s, q, fx)
+		q = st.ring.first
+	}
+}
+
 // replace ends the workers that have been idle longest in favour of waiters
 // whom no worker that exists can serve. Called when somebody waits, so what is
-// idle is bound to tenants of whom nobody does.
+// idle is bound to tenants of whom nobody does, or held in reserve.
 func (st *state) replace(now time.Duration, fx *effects) {
 	if len(st.slots) < st.cfg.maxWorkers || now < st.retryAt {
 		return
 	}
-	wanted := st.probes
+	most := st.cfg.maxWorkers
+	if st.failures > 0 {
+		most = 1
+	}
+	// First one for each tenant that has none, at once.
+	wanted := 0
+	if st.probes > 0 && st.held[st.prober] == 0 {
+		wanted++
+	}
+	for q := st.ring.first; q != nil; q = q.next {
+		if st.held[q.tenant] == 0 {
+			wanted++
+		}
+	}
+	for i := 0; i < len(st.idle) && min(wanted, most) > st.incoming(); {
+		if s := st.idle[i]; s.bound {
+			st.retire(now, s, ReasonTenant, nil, fx)
+		} else {
+			i++
+		}
+	}
+	// Then the others, who do not get what is in reserve, if there can be more.
+	reserve := st.reserve(now)
+	if len(st.idle)+st.incoming() <= reserve {
+		return
+	}
+	wanted += reserve - st.armed
+	if st.probes > 0 && st.held[st.prober] > 0 {
+		wanted++
+		st.claim(now, st.prober, min(wanted, most), fx)
+	}
 	for q := st.ring.first; q != nil; q = q.next {
 		n := q.waiters.len
-		if since := q.waiters.first.since; now-since < patience && st.held[q.tenant] > 0 {
+		if st.held[q.tenant] == 0 {
+			n--
+		} else if since := q.waiters.first.since; now-since < patience {
 			// A worker of theirs that is being reset is here sooner than a
 			// new one; but not for ever.
 			for _, s := range st.slots {
@@ -117,20 +166,47 @@ func (st *state) replace(now time.Duration, fx *effects) {
 				}
 			}
 		}
-		wanted += n
+		if wanted += n; n > 0 {
+			st.claim(now, q.tenant, min(wanted, most), fx)
+		}
 	}
-	if st.failures > 0 {
-		wanted = min(wanted, 1)
-	}
-	for wanted > st.incoming() && len(st.idle) > 0 {
-		st.retire(now, st.idle[0], ReasonTenant, nil, fx)
+}
+
+// claim ends idle workers of other tenants until wanted come. One whose tenant
+// has no more of them than the one who claims is left alone for a while.
+func (st *state) claim(now time.Duration, tenant string, wanted int, fx *effects) {
+	for i := 0; i < len(st.idle) && wanted > st.incoming(); {
+		s := st.idle[i]
+		ripe := after(s.since, keep)
+		switch {
+		case !s.bound:
+			i++
+		case now >= ripe || st.held[s.tenant] > st.held[tenant]+1:
+			st.retire(now, s, ReasonTenant, nil, fx)
+		default:
+			st.due(ripe)
+			i++
+		}
 	}
 }
 
 // yields says whether s, which could serve its own tenant's line, should be
 // replaced for the sake of another tenant.
 func (st *state) yields(now time.Duration, s *slot, own *queue) bool {
-	if st.ring.len < 2 || len(st.slots) < st.cfg.maxWorkers || now < st.retryAt || now-s.boundAt < patience {
+	if len(st.slots) < st.cfg.maxWorkers || now < st.retryAt {
+		return false
+	}
+	if n := st.reserve(now); n > 0 && st.held[s.tenant] > 1 {
+		for q := st.ring.first; q != nil; q = q.next {
+			if st.held[q.tenant] == 0 {
+				n++
+			}
+		}
+		if n > st.armed+st.incoming() {
+			return true
+		}
+	}
+	if st.ring.len < 2 || now-s.boundAt < patience {
 		return false
 	}
 	starving := 0

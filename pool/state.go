@@ -12,6 +12,10 @@ const (
 	// just bound to.
 	patience = 50 * time.Millisecond
 
+	// keep is how long an idle worker is left to its tenant while one waits who
+	// has no fewer: who works in a loop has one again before that.
+	keep = 250 * time.Millisecond
+
 	// The pause after the first failed spawn, and the longest one.
 	backOffMin, backOffMax = 25 * time.Millisecond, 10 * time.Second
 
@@ -101,7 +105,8 @@ type state struct {
 	queues  map[string]*queue
 	ring    list[queue, *queue] // those of queues, the one that was served longest ago first
 	waiting int
-	probes  int // callers of TryAcquire in this very transition who would have waited
+	probes  int    // callers of TryAcquire in this very transition who would have waited
+	prober  string // their tenant
 
 	failures    int           // attempts to spawn that failed since the last success
 	failedAt    time.Duration // when the last of them did
@@ -205,6 +210,21 @@ func (st *state) unbind(s *slot) {
 		delete(st.held, s.tenant)
 	}
 	s.tenant = ""
+}
+
+// reserve is how many armed workers are for tenants that hold none.
+func (st *state) reserve(now time.Duration) int {
+	if st.phase != running || st.failing(now) {
+		return 0
+	}
+	return st.cfg.reserve
+}
+
+// entitled says whether tenant may have an unbound worker where armed of them
+// are there, that one included.
+func (st *state) entitled(now time.Duration, tenant string, armed int) bool {
+	reserve := st.reserve(now)
+	return reserve == 0 || armed > reserve || st.held[tenant] == 0
 }
 
 // coming is how many workers are being spawned and wanted.

@@ -98,9 +98,12 @@ func (st *state) comeBack(now time.Duration, s *slot, fx *effects) {
 		st.retire(now, s, reason, nil, fx)
 		return
 	}
-	q := st.ring.first
-	if s.bound {
-		q = st.queues[s.tenant]
+	q := st.queues[s.tenant]
+	if !s.bound {
+		q = st.ring.first
+		for q != nil && !st.entitled(now, q.tenant, st.armed+1) {
+			q = q.next
+		}
 	}
 	switch {
 	case q == nil:

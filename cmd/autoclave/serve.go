@@ -76,6 +76,7 @@ func serve(cmd *cobra.Command, g *global, from *configFlags, address string) err
 	if address != "" {
 		warnInsecure(logger, cfg.HTTP)
 		stashes(cfg)
+		reserve(cfg)
 	}
 	ups, err := openUpstreams(ctx, cfg, logger)
 	if err != nil {
@@ -108,6 +109,15 @@ func serve(cmd *cobra.Command, g *global, from *configFlags, address string) err
 	return gw.Serve(ctx, &gateway.StdioTransport{
 		In: readCloser(cmd.InOrStdin()), Out: writeCloser{cmd.OutOrStdout()}, Logger: logger,
 	})
+}
+
+// reserve keeps a worker for whoever has none, where there are principals to be
+// fair to and the configuration does not say otherwise.
+func reserve(cfg *config.Config) {
+	principals := len(cfg.HTTP.Tokens) > 0 || cfg.HTTP.JWT != nil
+	if p := &cfg.Runtime.Pool; principals && p.Reserve == 0 && p.MaxWorkers != 1 {
+		p.Reserve = 1
+	}
 }
 
 // askingHost lets an upstream turn to the client while it works on a call.

@@ -89,7 +89,7 @@ func (s limitsSection) limits() autoclave.Limits {
 
 func (s poolSection) pool() autoclave.PoolConfig {
 	return autoclave.PoolConfig{
-		MinWorkers: s.MinWorkers, MinIdle: s.MinIdle, MaxWorkers: s.MaxWorkers, MaxIdleTime: s.MaxIdleTime, MaxUses: s.MaxUses,
+		MinWorkers: s.MinWorkers, MinIdle: s.MinIdle, Reserve: s.Reserve, MaxWorkers: s.MaxWorkers, MaxIdleTime: s.MaxIdleTime, MaxUses: s.MaxUses,
 		MaxLifetime: s.MaxLifetime, HealthCheckTimeout: s.HealthCheckTimeout, SpawnTimeout: s.SpawnTimeout, MaxQueue: s.MaxQueue,
 		MaxQueuePerTenant: s.MaxQueuePerTenant, MaxQueueWait: s.MaxQueueWait, MaxWorkerMemory: s.MaxWorkerMemory,
 	}

@@ -137,7 +137,7 @@ func TestExampleDefaults(t *testing.T) {
 		"limits.cpu": l.CPU, "limits.wall": l.Wall, "limits.call_timeout": l.CallTimeout, "limits.heap": l.Heap, "limits.program": l.Program,
 		"limits.result": l.Result, "limits.arguments": l.Arguments, "limits.call_result": l.CallResult, "limits.calls": l.Calls,
 		"limits.concurrency": l.Concurrency, "limits.logs": l.Logs, "limits.emits": l.Emits,
-		"pool.min_workers": 2, "pool.min_idle": 1, "pool.max_workers": 8, "pool.max_idle_time": time.Minute, "pool.max_uses": 1000,
+		"pool.min_workers": 2, "pool.min_idle": 1, "pool.reserve": "none", "pool.max_workers": 8, "pool.max_idle_time": time.Minute, "pool.max_uses": 1000,
 		"pool.max_lifetime": time.Hour, "pool.health_check_timeout": 500 * time.Millisecond, "pool.spawn_timeout": 5 * time.Second,
 		"pool.max_queue": 1024, "pool.max_queue_per_tenant": 512, "pool.max_queue_wait": unlimited, "pool.max_worker_memory": 32 << 20,
 		"lockdown.off":      false,

@@ -66,6 +66,7 @@ type limitsSection struct {
 type poolSection struct {
 	MinWorkers         int           `toml:"min_workers" zero:"none"`
 	MinIdle            int           `toml:"min_idle" zero:"none"`
+	Reserve            int           `toml:"reserve" zero:"none"`
 	MaxWorkers         int           `toml:"max_workers" neg:"unlimited"`
 	MaxIdleTime        time.Duration `toml:"max_idle_time" neg:"unlimited"`
 	MaxUses            int           `toml:"max_uses" neg:"unlimited"`
