@@ -25,12 +25,15 @@ var levels = map[string]int{
 	"pool":                      0,
 	"internal/lockdown":         1,
 	"internal/quickjs":          1,
+	"internal/node":             1,
+	"internal/node/nodetest":    2,
 	"internal/worker":           2,
 	"internal/process":          3,
 	"internal/conformance":      4,
 	"":                          4,
 	"internal/stash":            5,
 	"internal/policy":           5,
+	"internal/redact":           5,
 	"internal/audit":            5,
 	"internal/catalog":          5,
 	"internal/upstream":         5,
@@ -55,6 +58,7 @@ var forbidden = []struct{ from, to, because string }{
 	{"internal/catalog", module + "/internal/upstream", "the index is pure: it is given what it indexes"},
 	{"internal/policy", module, "policy is pure"},
 	{"internal/stash", module, "the stash is pure"},
+	{"internal/redact", module, "redaction is pure"},
 	{"internal/gateway", module + "/internal/upstream", "every host call passes the one choke point: the gateway reaches upstreams through dispatch"},
 }
 
