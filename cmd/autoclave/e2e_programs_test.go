@@ -166,9 +166,9 @@ var realPrograms = []struct{ name, code, want string }{
 		return [servers.map((s) => s.name).sort(), hit.tool, types.includes("a: number")];`,
 		`[["everything","files","memory","sequential-thinking"],"get-sum",true]`},
 	{"the same function under another system's name", `return await codemode.read_graph({}).then((g) => g.entities.length > 3)`, `true`},
-	{"arguments that the server refuses", `
+	{"arguments that do not fit", `
 		try { await tools.everything["get-sum"]({ a: "one" }) } catch (e) { return [e.code, e.server, e.tool, e.retryable] }`,
-		`["TOOL_ERROR","everything","get-sum",false]`},
+		`["INVALID_ARGUMENTS","everything","get-sum",false]`},
 	{"a tool that is not there", `
 		try { await tools.files.read_txt_file({ path: DIR }) } catch (e) { return [e.code, /read_text_file/.test(e.suggestion)] }`,
 		`["TOOL_NOT_FOUND",true]`},

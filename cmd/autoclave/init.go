@@ -13,7 +13,7 @@ import (
 
 func newInit(*global) *cobra.Command {
 	var from, output string
-	var force bool
+	var force, schema bool
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Write a commented autoclave.toml",
@@ -24,6 +24,10 @@ default, and the servers of another client's configuration where one is given.`,
   autoclave init --from ~/.cursor/mcp.json --output - | less`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if schema {
+				_, err := cmd.OutOrStdout().Write(config.Schema())
+				return err
+			}
 			var data []byte
 			var err error
 			if from != "" {
@@ -55,6 +59,7 @@ default, and the servers of another client's configuration where one is given.`,
 	fs := cmd.Flags()
 	fs.StringVar(&from, "from", "", "take the servers from this file: .mcp.json, claude_desktop_config.json, …")
 	fs.StringVarP(&output, "output", "o", config.FileName, "write to this file, or - for standard output")
+	fs.BoolVar(&schema, "schema", false, "print a JSON Schema of autoclave.toml, for editors, and write nothing")
 	fs.BoolVar(&force, "force", false, "replace a file that is there")
 	_ = cmd.MarkFlagFilename("from", "json")
 	_ = cmd.MarkFlagFilename("output", "toml")

@@ -90,7 +90,7 @@ execution.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().BoolVarP(&g.verbose, "verbose", "v", false, "log what happens, to standard error")
-	root.AddCommand(newRun(&g), newServe(&g), newSearch(&g), newTypes(&g), newInit(&g), newDoctor(&g), newBench(&g), newDemoServer(&g), newBenchEcho())
+	root.AddCommand(newRun(&g), newServe(&g), newSearch(&g), newTypes(&g), newInit(&g), newPolicy(&g), newAudit(&g), newDoctor(&g), newBench(&g), newDemoServer(&g), newBenchEcho())
 	return root
 }
 

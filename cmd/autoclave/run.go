@@ -16,6 +16,7 @@ import (
 
 	"github.com/autoclave-run/autoclave"
 	"github.com/autoclave-run/autoclave/internal/dispatch"
+	"github.com/autoclave-run/autoclave/internal/stash"
 	"github.com/autoclave-run/autoclave/internal/upstream"
 )
 
@@ -102,7 +103,11 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	host := &console{Dispatcher: dispatcher, w: stderr, quiet: f.json}
+	store, err := stash.New(stash.Config{})
+	if err != nil {
+		return err
+	}
+	host := &console{Host: dispatcher.For(dispatch.Caller{Stash: store}), w: stderr, quiet: f.json}
 	res, execErr := rt.Execute(ctx, autoclave.Program{Source: source}, host)
 	if f.json {
 		out := json.NewEncoder(cmd.OutOrStdout())
@@ -164,7 +169,7 @@ func (f *runFlags) upstreams() ([]upstream.Config, error) {
 // console is the host of a program on a terminal: its console lines appear as
 // they are said.
 type console struct {
-	*dispatch.Dispatcher
+	*dispatch.Host
 	w     io.Writer
 	quiet bool
 	mu    sync.Mutex

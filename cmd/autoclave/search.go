@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/autoclave-run/autoclave/internal/catalog"
+	"github.com/autoclave-run/autoclave/internal/dispatch"
 )
 
 func newSearch(g *global) *cobra.Command {
@@ -96,5 +97,15 @@ func connected(cmd *cobra.Command, g *global, from *configFlags) (c *catalog.Cat
 		closeAll()
 		return nil, nil, errors.New("interrupted while the servers were being connected")
 	}
-	return ups.catalog(), closeAll, nil
+	rules, err := governed(cfg, nil, logger)
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	dispatcher, err := dispatch.New(dispatch.Config{Upstreams: ups.set, Describe: descriptions(cfg), Rules: rules, Logger: logger})
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	return dispatcher.Index(), closeAll, nil
 }

@@ -2,21 +2,18 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/autoclave-run/autoclave"
-	"github.com/autoclave-run/autoclave/internal/catalog"
 	"github.com/autoclave-run/autoclave/internal/config"
 	"github.com/autoclave-run/autoclave/internal/dispatch"
 	"github.com/autoclave-run/autoclave/internal/gateway"
@@ -89,14 +86,25 @@ func serve(cmd *cobra.Command, g *global, from *configFlags, address string) err
 		return err
 	}
 	defer closeWithin(rt.Close, closeTime)
-	dispatcher, err := dispatch.New(dispatch.Config{Upstreams: ups.set, Logger: logger})
+	sink, err := openAudit(cfg, logger)
+	if err != nil {
+		return err
+	}
+	if sink != nil {
+		defer closeWithin(sink.Close, closeTime)
+	}
+	rules, err := governed(cfg, sink, logger)
+	if err != nil {
+		return err
+	}
+	dispatcher, err := dispatch.New(dispatch.Config{Upstreams: ups.set, Describe: descriptions(cfg), Rules: rules, Logger: logger})
 	if err != nil {
 		return err
 	}
 	gw, err := gateway.New(gateway.Config{
 		Runtime: rt, Limits: cfg.Runtime.Limits, Stash: cfg.Stash,
-		NewHost: func(c gateway.Caller) (autoclave.Host, error) { return askingHost{dispatcher, asker{c.Client}}, nil },
-		Catalog: ups.catalog, Ready: ups.ready,
+		NewHost: func(c gateway.Caller) (autoclave.Host, error) { return dispatcher.For(caller(c)), nil },
+		Catalog: dispatcher.Index, Ready: dispatcher.Ready,
 		Version: version(), Logger: logger,
 	})
 	if err != nil {
@@ -120,18 +128,12 @@ func reserve(cfg *config.Config) {
 	}
 }
 
-// askingHost lets an upstream turn to the client while it works on a call.
-type askingHost struct {
-	*dispatch.Dispatcher
-	asker asker
-}
-
-func (h askingHost) CallTool(ctx context.Context, c autoclave.ToolCall) (autoclave.Value, error) {
-	return h.Dispatcher.CallTool(upstream.WithAsker(ctx, h.asker), c)
-}
-
-func (h askingHost) ReadResource(ctx context.Context, server, uri string) (json.RawMessage, error) {
-	return h.Dispatcher.ReadResource(upstream.WithAsker(ctx, h.asker), server, uri)
+// caller is a gateway's caller as dispatch knows one.
+func caller(c gateway.Caller) dispatch.Caller {
+	return dispatch.Caller{
+		Principal: c.Principal, Session: c.Session, Ended: c.Ended, Name: c.Name, Stash: c.Stash,
+		Client: asker{c.Client}, Approver: c.Approver,
+	}
 }
 
 // asker is a client as upstreams know one: an upstream.Asker and Listener.
@@ -191,6 +193,7 @@ func (f *configFlags) add(cmd *cobra.Command) {
 var supported = []config.Feature{
 	config.FeatureStash, config.FeatureDescriptions, config.FeatureHTTP,
 	config.FeatureRemote, config.FeatureBreaker, config.FeatureRestart, config.FeatureRefresh,
+	config.FeaturePolicy, config.FeatureGroups, config.FeatureRate, config.FeatureRedaction, config.FeatureAudit,
 }
 
 // load reads the configuration, and refuses one that asks for what is not
@@ -223,30 +226,26 @@ func (f *configFlags) read() (*config.Config, error) {
 	return config.Load(path)
 }
 
-// upstreams are the configured servers, and what they offer.
+// upstreams are the configured servers.
 type upstreams struct {
-	set     *upstream.Set
-	servers []config.Server
-
-	mu      sync.Mutex
-	version uint64 // of the set when made was made
-	made    *catalog.Catalog
+	set *upstream.Set
 }
 
 // openUpstreams begins to connect the servers of cfg.
 func openUpstreams(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*upstreams, error) {
-	u := &upstreams{servers: cfg.Enabled()}
-	var cfgs []upstream.Config
-	for _, s := range u.servers {
-		c := s.Config
-		c.Logger = logger
-		cfgs = append(cfgs, c)
-	}
-	var err error
-	if u.set, err = upstream.OpenSet(ctx, cfgs); err != nil {
+	set, err := upstream.OpenSet(ctx, upstreamConfigs(cfg, logger))
+	if err != nil {
 		return nil, err
 	}
-	return u, nil
+	return &upstreams{set}, nil
+}
+
+func upstreamConfigs(cfg *config.Config, logger *slog.Logger) []upstream.Config {
+	cfgs := cfg.Upstreams()
+	for i := range cfgs {
+		cfgs[i].Logger = logger
+	}
+	return cfgs
 }
 
 // ready waits until each server has come up or has failed.
@@ -254,59 +253,8 @@ func (u *upstreams) ready(ctx context.Context) {
 	_ = u.set.Wait(ctx) // the only error is that of ctx
 }
 
-// catalog returns what the servers offer now.
-func (u *upstreams) catalog() *catalog.Catalog {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	// The version first: what changes after it is in the next one.
-	version := u.set.Version()
-	if u.made != nil && u.version == version {
-		return u.made
-	}
-	members := map[string]upstream.Member{}
-	for _, m := range u.set.Members() {
-		members[m.Name] = m
-	}
-	var servers []catalog.Server
-	for _, s := range u.servers {
-		servers = append(servers, describeServer(s, members[s.Name]))
-	}
-	u.version, u.made = version, catalog.New(servers)
-	return u.made
-}
-
-func describeServer(s config.Server, m upstream.Member) catalog.Server {
-	out := catalog.Server{Name: s.Name, Description: s.Description, Version: m.Info.Version, Problem: problem(m)}
-	for _, text := range []string{m.Info.Instructions, m.Info.Title, m.Info.Name} {
-		if out.Description == "" {
-			out.Description = text
-		}
-	}
-	if out.Problem != "" {
-		return out
-	}
-	for _, t := range m.Tools {
-		a := t.Annotations
-		title := t.Title
-		if title == "" {
-			title = a.Title
-		}
-		out.Tools = append(out.Tools, catalog.Tool{
-			Name: t.Name, Title: title, Description: t.Description, InputSchema: t.InputSchema, OutputSchema: t.OutputSchema,
-			ReadOnly: a.ReadOnlyHint, Idempotent: a.IdempotentHint, Destructive: a.DestructiveHint, OpenWorld: a.OpenWorldHint,
-		})
-	}
-	for _, r := range m.Resources {
-		out.Resources = append(out.Resources, catalog.Resource{URI: r.URI, Name: r.Name, Description: r.Description, MimeType: r.MIMEType})
-	}
-	for _, r := range m.Templates {
-		out.Templates = append(out.Templates, catalog.ResourceTemplate{URITemplate: r.URITemplate, Name: r.Name, Description: r.Description, MimeType: r.MIMEType})
-	}
-	return out
-}
-
-// problem says why a server is missing, for a model: without what the server
-// last wrote to its standard error, which may be anything.
+// problem says why a server is missing, without what the server last wrote to
+// its standard error, which may be anything.
 func problem(m upstream.Member) string {
 	var e *upstream.Error
 	switch {

@@ -39,7 +39,7 @@ func (p Printer) Print(w io.Writer, r *Record) error {
 	}
 	hash := plain(r.Program.Hash)
 	fmt.Fprintf(b, "%s  %s  %s  program %s (%d bytes)", at, outcome, millis(r.Usage.Run.Seconds()*1000), hash[:min(len(hash), len("sha256:")+12)], r.Program.Bytes)
-	for _, f := range []struct{ name, value string }{{"id", r.ID}, {"tenant", r.Tenant}, {"session", r.Session}} {
+	for _, f := range []struct{ name, value string }{{"id", r.ID}, {"tenant", r.Tenant}, {"session", r.Session}, {"named", r.Name}} {
 		if f.value != "" {
 			fmt.Fprintf(b, "  %s %s", f.name, plain(f.value))
 		}

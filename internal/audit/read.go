@@ -97,7 +97,7 @@ func readLine(br *bufio.Reader) ([]byte, error) {
 // Filter chooses records. A zero field chooses all.
 type Filter struct {
 	Since, Until time.Time // Until is not included
-	Session      string
+	Session      string    // its name, its hash, or the beginning of the hash
 	Tenant       string
 	// Program is a hash, or the beginning of one, with or without "sha256:".
 	Program string
@@ -110,6 +110,12 @@ type Filter struct {
 	Server, Tool, Decision string
 }
 
+// isSession reports whether session is the record's, by name, by hash, or by the
+// beginning of the hash.
+func (r *Record) isSession(session string) bool {
+	return r.Name == session || r.Session == session || strings.HasPrefix(session, "sha256:") && strings.HasPrefix(r.Session, session)
+}
+
 // Match reports whether the filter chooses the record. One that says that
 // others were dropped is always chosen, unless it is of another time.
 func (f *Filter) Match(r *Record) bool {
@@ -120,7 +126,7 @@ func (f *Filter) Match(r *Record) bool {
 		return true
 	}
 	const scheme = "sha256:"
-	if f.Session != "" && r.Session != f.Session || f.Tenant != "" && r.Tenant != f.Tenant ||
+	if f.Session != "" && !r.isSession(f.Session) || f.Tenant != "" && r.Tenant != f.Tenant ||
 		!strings.HasPrefix(strings.TrimPrefix(r.Program.Hash, scheme), strings.TrimPrefix(f.Program, scheme)) {
 		return false
 	}

@@ -24,8 +24,11 @@ type Record struct {
 	// Time is when the execution was asked for.
 	Time time.Time `json:"time"`
 	// ID names the execution, as logs do.
-	ID      string `json:"id,omitempty"`
+	ID string `json:"id,omitempty"`
+	// Session tells sessions apart. Name is a session name that came with the
+	// program.
 	Session string `json:"session,omitempty"`
+	Name    string `json:"session_name,omitempty"`
 	// Tenant is on whose behalf it ran: the principal.
 	Tenant string `json:"tenant,omitempty"`
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"net/url"
@@ -57,6 +58,7 @@ func (d *decoder) config(root map[string]any) *Config {
 	c.Policy = d.policy(&f, c.Servers)
 	c.Approval = Approval{HideDenied: orTrue(f.Policy.HideDenied), AskTimeout: orDefault(f.Policy.AskTimeout, 5*time.Minute), MaxAsking: f.Policy.MaxAsking}
 	c.secrets = d.allSecrets()
+	c.Warnings = d.warnings
 	return c
 }
 
@@ -165,7 +167,7 @@ func (d *decoder) redaction(s redactionSection) Redaction {
 	}
 	return Redaction{
 		Credentials: orTrue(s.Credentials), HostPaths: orTrue(s.HostPaths), PrivateAddresses: orTrue(s.PrivateAddresses),
-		StackTraces: orTrue(s.StackTraces), Patterns: s.Patterns,
+		StackTraces: orTrue(s.StackTraces), Secrets: s.Secrets, Patterns: s.Patterns,
 	}
 }
 
@@ -225,6 +227,9 @@ func (d *decoder) rule(path string, r ruleSection, servers []string) policy.Rule
 				d.knownServer(at, name, servers)
 			}
 		}
+	}
+	if r.Action == string(policy.Allow) && len(r.Session) > 0 {
+		d.warnings = append(d.warnings, fmt.Sprintf("%s allows by session: the model chooses that name, so this allows whatever names it the same", path))
 	}
 	return policy.Rule{
 		Name: r.Name, Action: policy.Action(r.Action), Servers: r.Server, Tools: r.Tool, Resources: r.Resource,

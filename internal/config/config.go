@@ -85,6 +85,9 @@ type Redaction struct {
 	HostPaths        bool
 	PrivateAddresses bool
 	StackTraces      bool
+	// Secrets are those given for redaction alone. They are in Config.Secrets
+	// too.
+	Secrets []string
 	// Patterns are regular expressions in Go's syntax. They compile.
 	Patterns []string
 }

@@ -38,12 +38,14 @@ var (
 
 // decoder turns a tree into sections and gathers all that is wrong with it.
 type decoder struct {
-	file    string
-	tree    *tree
-	env     func(string) (string, bool)
-	errs    Errors
-	secrets map[string]bool
-	used    map[Feature][]Use
+	file string
+	tree *tree
+	env  func(string) (string, bool)
+	errs Errors
+	// warnings are what is allowed and should be thought about.
+	warnings []string
+	secrets  map[string]bool
+	used     map[Feature][]Use
 	// raw leaves ${NAME} as it is, for Init.
 	raw bool
 	// off are the paths of servers that are not enabled: variables that are

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"os"
@@ -286,5 +287,23 @@ func TestSchema(t *testing.T) {
 		if _, err := (Loader{}).Parse("f", []byte(text)); err == nil {
 			t.Errorf("%s: the parser lets it pass", name)
 		}
+	}
+}
+
+// TestSchemaFile holds the file that editors are pointed to against Schema.
+func TestSchemaFile(t *testing.T) {
+	b, err := os.ReadFile("../../autoclave.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b, Schema()) {
+		t.Error("autoclave.schema.json is not what the code says: go run ./cmd/autoclave init --schema > autoclave.schema.json")
+	}
+}
+
+func TestWarnsOfSessionsThatAllow(t *testing.T) {
+	c := parse(t, "[[rule]]\naction = \"allow\"\nsession = \"trusted\"\n[[rule]]\naction = \"deny\"\nsession = \"x\"")
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "rule[0] allows by session") {
+		t.Errorf("%q", c.Warnings)
 	}
 }

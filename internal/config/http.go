@@ -20,7 +20,8 @@ type HTTP struct {
 	// for a loopback one, localhost.
 	AllowedOrigins []string
 	AllowedHosts   []string
-	// TLSCert and TLSKey are PEM files. Both or neither are set.
+	// TLSCert and TLSKey are PEM files, read again when they change. Both or
+	// neither are set.
 	TLSCert, TLSKey string
 	// MaxBody bounds a request, MaxHeader its header, in bytes.
 	MaxBody, MaxHeader int64
@@ -28,7 +29,9 @@ type HTTP struct {
 	// arrive, IdleTimeout a connection without one, WriteTimeout how long a
 	// client may not take what is written to it.
 	HeaderTimeout, BodyTimeout, IdleTimeout, WriteTimeout time.Duration
-	MaxConnections                                        int
+	// MaxConnections bounds the connections, MaxConnectionsPerAddress those of
+	// one address; 0: they are not bounded by address.
+	MaxConnections, MaxConnectionsPerAddress int
 	// MaxSessions bounds the sessions, MaxPerPrincipal those of one principal;
 	// one that is not used for SessionTimeout ends.
 	MaxSessions, MaxPerPrincipal int
@@ -51,7 +54,7 @@ type Token struct {
 type JWT struct {
 	Issuer, Audience string
 	// KeysURL or KeysFile is where the issuer's JSON Web Key Set is; one of
-	// them is set.
+	// them is set. A file is read again when it changes.
 	KeysURL, KeysFile string
 	// PrincipalClaim is the claim that names the principal.
 	PrincipalClaim string

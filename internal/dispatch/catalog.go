@@ -9,6 +9,7 @@ import (
 
 	autoclave "github.com/autoclave-run/autoclave"
 	"github.com/autoclave-run/autoclave/internal/catalog"
+	"github.com/autoclave-run/autoclave/internal/policy"
 	"github.com/autoclave-run/autoclave/internal/upstream"
 )
 
@@ -17,12 +18,22 @@ type snapshot struct {
 	version uint64
 	names   []string
 	servers map[string]bool
-	index   *catalog.Catalog
-	// toolNames are by server, in its order.
+	// index is what may be seen: without tools that are denied to everybody,
+	// where the rules say so.
+	index *catalog.Catalog
+	// tools are all that there are, by server and name.
+	tools map[string]map[string]*known
+	// toolNames are those that may be seen, by server, in its order.
 	toolNames map[string][]string
 	// listErrors say why a server that is up has no list of resources.
 	listErrors map[string]error
 	worker     *autoclave.Catalog // the names alone
+}
+
+// known is a tool with its schemas, which are read when they are needed.
+type known struct {
+	tool    catalog.Tool
+	schemas schemas
 }
 
 // snapshot returns the current one, made anew when something has changed since
@@ -32,29 +43,48 @@ func (d *Dispatcher) snapshot() *snapshot {
 	defer d.mu.Unlock()
 	// The version first: what changes between is in the next one.
 	if v := d.set.Version(); d.snap == nil || d.snap.version != v {
-		d.snap = newSnapshot(v, d.set.Members(), d.describe)
+		d.snap = newSnapshot(v, d.set.Members(), d.describe, d.rules.Load())
 	}
 	return d.snap
 }
 
-func newSnapshot(version uint64, members []upstream.Member, describe map[string]string) *snapshot {
-	s := &snapshot{version: version, servers: map[string]bool{}, toolNames: map[string][]string{}, listErrors: map[string]error{}}
-	servers := make([]catalog.Server, len(members))
+func newSnapshot(version uint64, members []upstream.Member, describe map[string]string, r *rules) *snapshot {
+	s := &snapshot{
+		version: version, servers: map[string]bool{}, tools: map[string]map[string]*known{},
+		toolNames: map[string][]string{}, listErrors: map[string]error{},
+	}
+	all := make([]catalog.Server, len(members))
 	for i, m := range members {
-		servers[i] = indexed(m, describe[m.Name])
+		all[i] = indexed(m, describe[m.Name])
 		s.names = append(s.names, m.Name)
 		s.servers[m.Name] = true
 		if m.ResourcesErr != nil {
 			s.listErrors[m.Name] = m.ResourcesErr
 		}
 	}
-	s.index = catalog.New(servers)
-	entries := make([]autoclave.CatalogEntry, len(members))
+	s.index = catalog.New(all)
+	hidden := false
 	for i, name := range s.names {
 		tools, _ := s.index.Tools(name) // it is known
+		byName := make(map[string]*known, len(tools))
+		var visible []catalog.Tool
 		for _, t := range tools {
+			byName[t.Name] = &known{tool: t, schemas: schemas{input: schema{raw: t.InputSchema}, output: schema{raw: t.OutputSchema}}}
+			if r.HideDenied && r.policy.AlwaysDenied(policy.Request{Server: name, Tool: t.Name, Annotations: annotations(&t)}) {
+				hidden = true
+				continue
+			}
+			visible = append(visible, t)
 			s.toolNames[name] = append(s.toolNames[name], t.Name)
 		}
+		s.tools[name] = byName
+		all[i].Tools = visible
+	}
+	if hidden {
+		s.index = catalog.New(all)
+	}
+	entries := make([]autoclave.CatalogEntry, len(members))
+	for i, name := range s.names {
 		entries[i] = autoclave.CatalogEntry{Server: name, Tools: s.toolNames[name]}
 	}
 	// Where the names are too many, a program does without: every name passes
@@ -62,6 +92,13 @@ func newSnapshot(version uint64, members []upstream.Member, describe map[string]
 	s.worker, _ = autoclave.NewCatalog(entries)
 	return s
 }
+
+func annotations(t *catalog.Tool) policy.Annotations {
+	return policy.Annotations{ReadOnly: t.ReadOnly, Destructive: t.Destructive, OpenWorld: t.OpenWorld}
+}
+
+// tool returns the tool of that very name, or nil.
+func (s *snapshot) tool(server, name string) *known { return s.tools[server][name] }
 
 // indexed is a member as the catalog takes it. What the catalog is given it
 // cleans; a server's stderr is not for models.
@@ -131,7 +168,7 @@ func (h *Host) CatalogSearch(_ context.Context, query, server string, limit int)
 	hits := snap.index.Search(catalog.Query{Text: query, Server: server, Limit: limit})
 	if hits.NotFound != nil {
 		c := hostCall{server: server}
-		return nil, hostError(snap.serverNotFound(c), c, nil)
+		return nil, h.told(hostError(snap.serverNotFound(c), c, nil))
 	}
 	found := hits.Tools
 	for _, s := range hits.Servers { // the query was empty
@@ -153,9 +190,9 @@ func (h *Host) CatalogTypes(_ context.Context, server, tool string) (string, err
 	c := hostCall{server: server}
 	if snap.servers[server] {
 		c.kind, c.name = kindTool, tool
-		return "", hostError(snap.toolNotFound(c, err), c, nil)
+		return "", h.told(hostError(snap.toolNotFound(c, err), c, nil))
 	}
-	return "", hostError(snap.serverNotFound(c), c, nil)
+	return "", h.told(hostError(snap.serverNotFound(c), c, nil))
 }
 
 // ReadResource reads a resource of an upstream. It answers the MCP
@@ -185,7 +222,9 @@ func (h *Host) list(ctx context.Context, k kind, server string) (json.RawMessage
 	}
 	all := []json.RawMessage{}
 	for _, m := range h.d.set.Members() {
-		if !m.Up {
+		// What a strict group says is listed to whoever asks for it by name: it
+		// would bind a program that only looks around.
+		if g := h.rules.policy.StrictGroup(m.Name); !m.Up || g != "" && !slices.Contains(h.flow.Labels(), g) {
 			continue
 		}
 		// Each on its own: what applies to one server need not to the next.

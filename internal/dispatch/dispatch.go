@@ -7,16 +7,25 @@
 package dispatch
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	autoclave "github.com/autoclave-run/autoclave"
+	"github.com/autoclave-run/autoclave/internal/audit"
 	"github.com/autoclave-run/autoclave/internal/catalog"
+	"github.com/autoclave-run/autoclave/internal/policy"
+	"github.com/autoclave-run/autoclave/internal/stash"
 	"github.com/autoclave-run/autoclave/internal/upstream"
 	"github.com/autoclave-run/autoclave/internal/wire"
 )
@@ -29,50 +38,81 @@ type Config struct {
 	// Describe has sentences for the model, by name of the server, in place of
 	// what servers say of themselves.
 	Describe map[string]string
-	// Logger gets one line a call, at Debug. Default: nothing is logged.
+	// Rules are what calls are subject to, until Govern says otherwise.
+	Rules Rules
+	// Logger gets one line a call, at Debug, and warnings. Default: nothing is
+	// logged.
 	Logger *slog.Logger
 }
 
 // Dispatcher answers the host calls of any number of executions at once, and
-// owns the catalog of what can be called. It is an autoclave.Host, ResourceHost
-// and CatalogHost for executions on nobody's behalf; For returns one for those
-// that have a caller.
+// owns the catalog of what can be called. For returns the host of one
+// execution. Its methods may be called concurrently. It has no goroutine and
+// need not be closed.
 type Dispatcher struct {
-	Host
-	set      *upstream.Set
-	describe map[string]string
-	log      *slog.Logger
+	set *upstream.Set
+	log *slog.Logger
 
-	mu   sync.Mutex
-	snap *snapshot
+	rules atomic.Pointer[rules]
+
+	mu       sync.Mutex
+	describe map[string]string
+	snap     *snapshot
+	sessions map[sessionKey]*session
+	limiters map[[2]string]*rate.Limiter
+	asking   int // executions that wait for a person
 }
 
-// Client is who sent the program of an execution, as far as an upstream may
-// ask something of it while one of its calls is under way. One that is also an
-// upstream.Listener hears of the progress and the log messages of upstreams.
+// Client is who sent the program of an execution, as far as something can be
+// asked of it while a call is under way. One that is also an upstream.Listener
+// hears of the progress and the log messages of upstreams.
 type Client = upstream.Asker
 
 // Caller says on whose behalf an execution runs. The zero Caller is nobody.
 type Caller struct {
-	// Client may be nil: then upstreams are refused what they ask.
+	// Principal is who it is, for rules and for what is shared.
+	Principal string
+	// Session names the session, unguessably. Empty where there is none: what
+	// belongs to a session is the principal's then.
+	Session string
+	// Ended ends with the session, and what was kept for it goes then.
+	Ended context.Context
+	// Name is a session name that came with the program, for rules. Whoever
+	// wrote the program chose it.
+	Name string
+	// Stash is what the program's stash is. Nil: there is none.
+	Stash *stash.Store
+	// Client is whom upstreams may ask. Nil: they are refused what they ask.
 	Client Client
+	// Approver is whom the rules' questions about this execution are put to.
+	// Nil: nobody can be asked, and what would be asked is refused.
+	Approver Client
 }
 
-// Host answers the host calls of one execution. It holds nothing and need not
-// be closed.
+// Host answers the host calls of one execution, under the rules that it began
+// with. It is an autoclave.Host, ResourceHost, StashHost and CatalogHost.
+// Finish must be called when the execution has ended.
 type Host struct {
-	d      *Dispatcher
-	caller Caller
+	d       *Dispatcher
+	rules   *rules
+	caller  Caller
+	session *session
+	flow    *policy.Flow
+	begin   time.Time
+	asking  int // questions under way; guarded by d.mu
+
+	mu       sync.Mutex
+	bytes    int64 // carried by its calls
+	approved map[string]bool
+	calls    []audit.Call
 }
 
 var (
 	_ autoclave.Host         = (*Host)(nil)
 	_ autoclave.ResourceHost = (*Host)(nil)
+	_ autoclave.StashHost    = (*Host)(nil)
 	_ autoclave.CatalogHost  = (*Host)(nil)
 )
-
-// For returns the host of an execution on behalf of the caller.
-func (d *Dispatcher) For(c Caller) *Host { return &Host{d: d, caller: c} }
 
 // New returns a Dispatcher, or an error that names the field of cfg that is
 // wrong.
@@ -80,12 +120,43 @@ func New(cfg Config) (*Dispatcher, error) {
 	if cfg.Upstreams == nil {
 		return nil, errors.New("dispatch: Config.Upstreams is nil: it must be a set, which may be empty")
 	}
-	d := &Dispatcher{set: cfg.Upstreams, describe: maps.Clone(cfg.Describe), log: cfg.Logger}
-	d.Host.d = d
+	d := &Dispatcher{
+		set: cfg.Upstreams, describe: maps.Clone(cfg.Describe), log: cfg.Logger,
+		sessions: map[sessionKey]*session{}, limiters: map[[2]string]*rate.Limiter{},
+	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
+	if err := d.Govern(cfg.Rules, cfg.Describe); err != nil {
+		return nil, err
+	}
 	return d, nil
+}
+
+// Govern replaces the rules and descriptions. Executions that have begun end
+// under those that they began with. Where it returns an error nothing has
+// changed.
+func (d *Dispatcher) Govern(r Rules, describe map[string]string) error {
+	compiled, err := compileRules(r)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.describe, d.snap = maps.Clone(describe), nil
+	d.rules.Store(compiled)
+	return nil
+}
+
+// For returns the host of an execution that begins, on behalf of the caller.
+func (d *Dispatcher) For(c Caller) *Host {
+	r := d.rules.Load()
+	h := &Host{d: d, rules: r, caller: c, session: d.session(c, r), begin: time.Now(), approved: map[string]bool{}}
+	h.flow = r.policy.Begin(&h.session.flow)
+	if c.Stash != nil {
+		c.Stash.Raise(h.flow.Labels())
+	}
+	return h
 }
 
 // kind is what a program asks for.
@@ -93,9 +164,9 @@ type kind string
 
 const (
 	kindTool         kind = "tool"
-	kindResource     kind = "resource"
-	kindResourceList kind = "resources"
-	kindTemplateList kind = "resource templates"
+	kindResource     kind = "resource.read"
+	kindResourceList kind = "resource.list"
+	kindTemplateList kind = "resource.templates"
 )
 
 // hostCall is one host call on its way through.
@@ -106,8 +177,19 @@ type hostCall struct {
 	args   json.RawMessage // of a tool
 }
 
+// label is how the call is called in messages.
+func (c *hostCall) label() string {
+	switch c.kind {
+	case kindTool:
+		return c.server + "." + clip(c.name)
+	case kindResource:
+		return "the resource " + clip(c.name) + " of " + c.server
+	}
+	return "the list of resources of " + c.server
+}
+
 // CallTool calls a tool of an upstream. The value is the tool's result as the
-// server wrote it. It implements autoclave.Host.
+// server wrote it, but for what is redacted. It implements autoclave.Host.
 func (h *Host) CallTool(ctx context.Context, c autoclave.ToolCall) (autoclave.Value, error) {
 	raw, err := h.do(ctx, hostCall{kind: kindTool, server: c.Server, name: c.Tool, args: c.Arguments})
 	if err != nil {
@@ -119,38 +201,152 @@ func (h *Host) CallTool(ctx context.Context, c autoclave.ToolCall) (autoclave.Va
 // do is the choke point: nothing that a program does reaches an upstream by
 // another way. Its stages are in the order in which they must stand.
 func (h *Host) do(ctx context.Context, c hostCall) (json.RawMessage, error) {
-	d, start := h.d, time.Now()
+	start := time.Now()
+	rec := audit.Call{Server: c.server, Tool: c.name, BytesOut: len(c.args)}
+	if c.kind != kindTool {
+		rec.Kind = string(c.kind)
+	} else if h.rules.Audit != nil {
+		rec.Arguments = audit.Hash(c.args)
+	}
+	raw, tool, err := h.through(ctx, &c, &rec)
+	rec.BytesIn = len(raw)
+	if err == nil {
+		failed := toolError(raw)
+		h.record(rec, start, failed)
+		switch r := h.rules.Redact; {
+		case r == nil:
+			return raw, nil
+		case failed != nil: // it is a message, and told like one
+			return r.MessageJSON(raw), nil
+		default:
+			return r.JSON(raw), nil
+		}
+	}
+	e := hostError(err, c, tool)
+	h.record(rec, start, e)
+	return nil, h.told(e)
+}
+
+// told is an error as a program may see it.
+func (h *Host) told(e *autoclave.Error) *autoclave.Error {
+	shown := *e
+	shown.Message, shown.Suggestion = h.rules.text(e.Message), h.rules.text(e.Suggestion)
+	return &shown
+}
+
+// through takes the call through all stages but the last two, redaction and
+// audit, which see what came of it.
+func (h *Host) through(ctx context.Context, c *hostCall, rec *audit.Call) (json.RawMessage, *catalog.Tool, error) {
+	d := h.d
 
 	// What is meant: an unknown name ends here.
-	tool, err := d.resolve(ctx, c)
-
-	// Policy comes here: whether this caller may do this.
-
-	// Validation.
-	if err == nil {
-		err = validate(c)
-	}
-
-	// Limits come here: rates, budgets. Sizes and numbers of calls are the
-	// runtime's.
-
-	// The call.
-	var raw json.RawMessage
-	if err == nil {
-		raw, err = h.send(ctx, c)
-	}
-	if err == nil {
-		err = checkResult(raw)
+	found, err := d.resolve(ctx, *c)
+	var tool *catalog.Tool
+	if found != nil {
+		tool = &found.tool
 	}
 	if err != nil {
-		raw, err = nil, hostError(err, c, tool)
+		return nil, tool, err
 	}
 
-	// Redaction comes here: nothing above may go to the program but through it.
+	// Policy.
+	decision := h.rules.policy.Decide(h.request(c, tool))
+	if decision.Action != policy.Deny {
+		if flow := h.flow.Send(c.server); flow.Action == policy.Deny {
+			decision = flow
+		}
+	}
+	rec.Decision, rec.Rule = string(decision.Action), decision.Rule
+	if decision.Action == policy.Deny {
+		return nil, tool, denied(c, decision)
+	}
 
-	// Audit.
-	d.record(ctx, c, raw, err, time.Since(start))
-	return raw, err
+	// Validation.
+	if err := h.validate(c, found); err != nil {
+		return nil, tool, err
+	}
+	if decision.Action == policy.Ask {
+		rec.Approval, err = h.approve(ctx, c, tool, decision)
+		if err != nil {
+			return nil, tool, err
+		}
+	}
+
+	// Limits. Sizes and numbers of calls are the runtime's.
+	if err := h.admit(c); err != nil {
+		return nil, tool, err
+	}
+
+	// The call. Since it was decided, the execution may have received what
+	// must not go there.
+	if flow := h.flow.Send(c.server); flow.Action == policy.Deny {
+		rec.Decision, rec.Rule = string(flow.Action), flow.Rule
+		return nil, tool, denied(c, flow)
+	}
+	raw, err := h.send(ctx, *c)
+	labels := h.flow.Receive(c.server)
+	if h.caller.Stash != nil {
+		h.caller.Stash.Raise(labels)
+	}
+	if err != nil {
+		return nil, tool, err
+	}
+
+	// The result.
+	if err := checkResult(raw); err != nil {
+		return nil, tool, err
+	}
+	if err := h.spend(c, 0, int64(len(raw)), "its result, though it was made"); err != nil {
+		return nil, tool, err
+	}
+	if found != nil {
+		d.checkOutput(c, found, raw)
+	}
+	return raw, tool, nil
+}
+
+func (h *Host) request(c *hostCall, tool *catalog.Tool) policy.Request {
+	q := policy.Request{Server: c.server, Session: h.caller.Name, Principal: h.caller.Principal}
+	switch c.kind {
+	case kindTool:
+		q.Tool = c.name
+		q.Annotations = annotations(tool)
+	case kindResource:
+		q.Resource = c.name
+	}
+	return q
+}
+
+func denied(c *hostCall, d policy.Decision) error {
+	e := autoclave.Errorf(autoclave.PolicyDenied, "%s is not allowed: %s", c.label(), d.Reason)
+	if d.Rule == "groups" {
+		e.Suggestion = "Call this server before those whose data must stay, or in a program of its own that does not use that data."
+	} else {
+		e.Suggestion = "Do not try again: do without this call, or tell the user what should be done."
+	}
+	return e
+}
+
+// toolError is the error that the result of a tool says it is, or nil. The
+// server's text is looked at first: nearly always the word is not in it.
+func toolError(raw json.RawMessage) error {
+	if !bytes.Contains(raw, []byte(`"isError"`)) {
+		return nil
+	}
+	var res struct {
+		IsError bool `json:"isError"`
+		Content []struct {
+			Text string `json:"text"`
+		} `json:"content"`
+	}
+	if json.Unmarshal(raw, &res) != nil || !res.IsError {
+		return nil
+	}
+	var texts []string
+	for _, c := range res.Content {
+		texts = append(texts, c.Text)
+	}
+	return autoclave.Errorf(autoclave.ToolError, "%s", strings.Join(texts, "\n"))
 }
 
 // settleTime is how long a call waits for lists that a server has announced.
@@ -158,7 +354,7 @@ const settleTime = 5 * time.Second
 
 // resolve finds the tool where one is called, and otherwise makes sure that the
 // server is known. It waits for one that is still starting.
-func (d *Dispatcher) resolve(ctx context.Context, c hostCall) (*catalog.Tool, error) {
+func (d *Dispatcher) resolve(ctx context.Context, c hostCall) (*known, error) {
 	snap := d.snapshot()
 	if !snap.servers[c.server] {
 		return nil, snap.serverNotFound(c)
@@ -171,8 +367,8 @@ func (d *Dispatcher) resolve(ctx context.Context, c hostCall) (*catalog.Tool, er
 	}
 	snap = d.snapshot()
 	if c.kind == kindTool {
-		if tool, err := snap.index.Lookup(c.server, c.name); err == nil {
-			return &tool, nil
+		if found := snap.tool(c.server, c.name); found != nil {
+			return found, nil
 		}
 	}
 	// It may be in what the server has only just announced.
@@ -185,16 +381,41 @@ func (d *Dispatcher) resolve(ctx context.Context, c hostCall) (*catalog.Tool, er
 	if c.kind != kindTool {
 		return nil, snap.listErrors[c.server]
 	}
-	tool, err := snap.index.Lookup(c.server, c.name)
-	if err != nil {
-		return nil, snap.toolNotFound(c, err)
+	if found := snap.tool(c.server, c.name); found != nil {
+		return found, nil
 	}
-	return &tool, nil
+	_, err := snap.index.Lookup(c.server, c.name)
+	return nil, snap.toolNotFound(c, err)
 }
 
-// validate checks what does not need the tool's schema.
-func validate(c hostCall) error {
-	if c.kind != kindTool || len(c.args) == 0 {
+// validate holds the arguments against the tool's schema.
+func (h *Host) validate(c *hostCall, found *known) error {
+	if c.kind != kindTool {
+		return nil
+	}
+	if err := object(c); err != nil {
+		return err
+	}
+	args := c.args
+	if len(args) == 0 {
+		args = json.RawMessage("{}")
+	}
+	value, err := found.schemas.input.violates(args)
+	if err == nil {
+		return nil
+	}
+	faults := explain(found.schemas.input.root, value)
+	if len(faults) == 0 {
+		faults = []string{clip(err.Error())}
+	}
+	e := autoclave.Errorf(autoclave.InvalidArguments, "the arguments of %s.%s are wrong: %s", c.server, clip(c.name), strings.Join(faults, "; "))
+	e.Suggestion = fmt.Sprintf("catalog.types(%q, %q) says what it takes.", c.server, clip(c.name))
+	return e
+}
+
+// object demands that arguments are an object, if there are any.
+func object(c *hostCall) error {
+	if len(c.args) == 0 {
 		return nil
 	}
 	for _, b := range c.args {
@@ -209,6 +430,33 @@ func validate(c hostCall) error {
 	e := autoclave.Errorf(autoclave.InvalidArguments, "the arguments of %s.%s are %s: they must be an object", c.server, c.name, describeJSON(c.args))
 	e.Suggestion = "Pass one object with the tool's parameters as its properties."
 	return e
+}
+
+// checkOutput holds a result against the tool's own word now and then, and logs
+// where they differ. To the program that is no error: the server knows.
+func (d *Dispatcher) checkOutput(c *hostCall, found *known, raw json.RawMessage) {
+	out := &found.schemas.output
+	if len(out.raw) == 0 || len(raw) > maxChecked || !out.due(time.Now()) {
+		return
+	}
+	var res struct {
+		Content json.RawMessage `json:"structuredContent"`
+		IsError bool            `json:"isError"`
+	}
+	if json.Unmarshal(raw, &res) != nil || res.IsError {
+		return
+	}
+	if len(res.Content) == 0 {
+		d.log.Warn("a tool has an output schema, and its result has no structured content", "server", c.server, "tool", c.name)
+		return
+	}
+	if value, err := out.violates(res.Content); err != nil {
+		faults := explain(out.root, value)
+		if len(faults) == 0 {
+			faults = []string{clip(err.Error())}
+		}
+		d.log.Warn("the result of a tool does not fit its output schema", "server", c.server, "tool", c.name, "faults", strings.Join(faults, "; "))
+	}
 }
 
 // describeJSON names the type of a JSON text.
@@ -269,18 +517,4 @@ func checkResult(raw json.RawMessage) error {
 		return &upstream.Error{Kind: upstream.Protocol, Sent: true, Message: "its answer cannot be read: " + err.Error()}
 	}
 	return nil
-}
-
-func (d *Dispatcher) record(ctx context.Context, c hostCall, raw json.RawMessage, err error, took time.Duration) {
-	if !d.log.Enabled(ctx, slog.LevelDebug) {
-		return
-	}
-	attrs := []slog.Attr{
-		slog.String("kind", string(c.kind)), slog.String("server", c.server), slog.String("name", c.name),
-		slog.Duration("took", took), slog.Int("bytes_out", len(c.args)), slog.Int("bytes_in", len(raw)),
-	}
-	if err != nil {
-		attrs = append(attrs, slog.Any("err", err))
-	}
-	d.log.LogAttrs(ctx, slog.LevelDebug, "host call", attrs...)
 }

@@ -20,7 +20,7 @@ func call(t *testing.T, d *dispatch.Dispatcher, server, tool, args string) (auto
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	return d.CallTool(ctx, autoclave.ToolCall{Server: server, Tool: tool, Arguments: json.RawMessage(args)})
+	return nobody(d).CallTool(ctx, autoclave.ToolCall{Server: server, Tool: tool, Arguments: json.RawMessage(args)})
 }
 
 func TestNew(t *testing.T) {
@@ -108,8 +108,8 @@ func TestToolErrorIsAResult(t *testing.T) {
 	if err != nil || !v.MCP || !bytes.Contains(v.JSON, []byte(`"isError":true`)) {
 		t.Errorf("got %s, %v", v.JSON, err)
 	}
-	if v, err := call(t, d, "lab", "draw_chart", ``); err != nil || !bytes.Contains(v.JSON, []byte(`"isError":true`)) {
-		t.Errorf("no arguments: got %s, %v", v.JSON, err)
+	if v, err := call(t, d, "lab", "draw_chart", `{"values":[]}`); err != nil || !bytes.Contains(v.JSON, []byte(`"isError":true`)) {
+		t.Errorf("no values: got %s, %v", v.JSON, err)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestTimeout(t *testing.T) {
 		retryable          bool // it is read-only
 	}{{"lab", "slow", `{"ms":60000}`, true}, {"odd", "hang", `{}`, false}, {"odd", "read", `{}`, true}} {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-		_, err := d.CallTool(ctx, autoclave.ToolCall{Server: c.server, Tool: c.tool, Arguments: json.RawMessage(c.args)})
+		_, err := nobody(d).CallTool(ctx, autoclave.ToolCall{Server: c.server, Tool: c.tool, Arguments: json.RawMessage(c.args)})
 		cancel()
 		if e := wantCode(t, err, autoclave.UpstreamTimeout); e.Retryable != c.retryable {
 			t.Errorf("%s.%s: retryable is %t", c.server, c.tool, e.Retryable)
@@ -129,7 +129,7 @@ func TestTimeout(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("the execution ended")
 	cancel(why)
-	_, err := d.CallTool(ctx, autoclave.ToolCall{Server: "lab", Tool: "slow", Arguments: json.RawMessage(`{"ms":60000}`)})
+	_, err := nobody(d).CallTool(ctx, autoclave.ToolCall{Server: "lab", Tool: "slow", Arguments: json.RawMessage(`{"ms":60000}`)})
 	wantCode(t, err, autoclave.Cancelled)
 	if !errors.Is(err, why) {
 		t.Errorf("%v does not wrap the cause", err)
@@ -138,23 +138,23 @@ func TestTimeout(t *testing.T) {
 
 func TestResources(t *testing.T) {
 	d := openReady(t, "tracker", "sales", "odd")
-	raw, err := d.ReadResource(t.Context(), "tracker", "tracker://labels")
+	raw, err := nobody(d).ReadResource(t.Context(), "tracker", "tracker://labels")
 	if err != nil || !bytes.Contains(raw, []byte(`"contents"`)) || !bytes.Contains(raw, []byte(`performance`)) {
 		t.Errorf("got %s, %v", raw, err)
 	}
-	_, err = d.ReadResource(t.Context(), "tracker", "tracker://nothing")
+	_, err = nobody(d).ReadResource(t.Context(), "tracker", "tracker://nothing")
 	if e := wantCode(t, err, autoclave.ResourceNotFound); !strings.Contains(e.Suggestion, `resources.list("tracker")`) || e.Tool != "" || e.Server != "tracker" {
 		t.Errorf("got %+v", e)
 	}
-	_, err = d.ReadResource(t.Context(), "odd", "x://y")
+	_, err = nobody(d).ReadResource(t.Context(), "odd", "x://y")
 	wantCode(t, err, autoclave.ResourceNotFound)
-	_, err = d.ReadResource(t.Context(), "trackr", "x://y")
+	_, err = nobody(d).ReadResource(t.Context(), "trackr", "x://y")
 	wantCode(t, err, autoclave.ServerNotFound)
 
 	type entry struct{ Server, URI, Name, MimeType string }
 	list := func(server string) []entry {
 		t.Helper()
-		raw, err := d.ListResources(t.Context(), server)
+		raw, err := nobody(d).ListResources(t.Context(), server)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,16 +170,16 @@ func TestResources(t *testing.T) {
 	if got := list(""); len(got) != 3 { // the odd one answers with an error
 		t.Errorf("got %+v", got)
 	}
-	_, err = d.ListResources(t.Context(), "odd")
+	_, err = nobody(d).ListResources(t.Context(), "odd")
 	wantCode(t, err, autoclave.UpstreamError)
 }
 
 func TestCatalog(t *testing.T) {
 	d := openReady(t, "tracker", "weather", "odd", "absent")
-	if first, second := d.Catalog(), d.Catalog(); first == nil || first != second {
+	if first, second := nobody(d).Catalog(), nobody(d).Catalog(); first == nil || first != second {
 		t.Error("the catalog is made anew each time")
 	}
-	raw, err := d.CatalogServers(t.Context())
+	raw, err := nobody(d).CatalogServers(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestCatalog(t *testing.T) {
 	type hit struct{ Server, Tool, Description, Types string }
 	search := func(query, server string, limit int) []hit {
 		t.Helper()
-		raw, err := d.CatalogSearch(t.Context(), query, server, limit)
+		raw, err := nobody(d).CatalogSearch(t.Context(), query, server, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,20 +227,20 @@ func TestCatalog(t *testing.T) {
 	if got := search("xylophone", "", 0); len(got) != 0 {
 		t.Errorf("got %+v", got)
 	}
-	_, err = d.CatalogSearch(t.Context(), "x", "wether", 0)
+	_, err = nobody(d).CatalogSearch(t.Context(), "x", "wether", 0)
 	if e := wantCode(t, err, autoclave.ServerNotFound); e.Suggestion != `Did you mean "weather"?` {
 		t.Errorf("got %+v", e)
 	}
 
-	types, err := d.CatalogTypes(t.Context(), "weather", "get_forecast")
+	types, err := nobody(d).CatalogTypes(t.Context(), "weather", "get_forecast")
 	if err != nil || !strings.Contains(types, "get_forecast(") || !strings.Contains(types, "high_c: number") || strings.Contains(types, "list_cities(") {
 		t.Errorf("got %v\n%s", err, types)
 	}
-	types, err = d.CatalogTypes(t.Context(), "odd", "")
+	types, err = nobody(d).CatalogTypes(t.Context(), "odd", "")
 	if err != nil || !strings.Contains(types, "bad-params") || strings.Contains(types, "*/ two") {
 		t.Errorf("got %v\n%s", err, types)
 	}
-	_, err = d.CatalogTypes(t.Context(), "weather", "get_forcast")
+	_, err = nobody(d).CatalogTypes(t.Context(), "weather", "get_forcast")
 	if e := wantCode(t, err, autoclave.ToolNotFound); e.Suggestion != `Did you mean "get_forecast"?` {
 		t.Errorf("got %+v", e)
 	}
@@ -252,10 +252,10 @@ func TestEmpty(t *testing.T) {
 	if e := wantCode(t, err, autoclave.ServerNotFound); e.Suggestion != "No server is connected." {
 		t.Errorf("got %+v", e)
 	}
-	if raw, err := d.ListResources(t.Context(), ""); err != nil || string(raw) != "[]" {
+	if raw, err := nobody(d).ListResources(t.Context(), ""); err != nil || string(raw) != "[]" {
 		t.Errorf("got %s, %v", raw, err)
 	}
-	if raw, err := d.CatalogServers(t.Context()); err != nil || string(raw) != "[]" {
+	if raw, err := nobody(d).CatalogServers(t.Context()); err != nil || string(raw) != "[]" {
 		t.Errorf("got %s, %v", raw, err)
 	}
 }
@@ -266,7 +266,7 @@ func TestParallel(t *testing.T) {
 	for i := range 90 {
 		all.Go(func() {
 			c := [][3]string{{"tracker", "list_issues", `{}`}, {"weather", "list_cities", `{}`}, {"lab", "echo", `{"value":1}`}}[i%3]
-			if v, err := d.CallTool(t.Context(), autoclave.ToolCall{Server: c[0], Tool: c[1], Arguments: json.RawMessage(c[2])}); err != nil || len(v.JSON) == 0 {
+			if v, err := nobody(d).CallTool(t.Context(), autoclave.ToolCall{Server: c[0], Tool: c[1], Arguments: json.RawMessage(c[2])}); err != nil || len(v.JSON) == 0 {
 				t.Errorf("%v: %s, %v", c, v.JSON, err)
 			}
 		})

@@ -214,3 +214,6 @@ func openReady(t *testing.T, names ...string) *dispatch.Dispatcher {
 	d.Ready(ctx)
 	return d
 }
+
+// nobody is the host of an execution on nobody's behalf.
+func nobody(d *dispatch.Dispatcher) *dispatch.Host { return d.For(dispatch.Caller{}) }

@@ -58,7 +58,7 @@ func TestFor(t *testing.T) {
 	if len(alice.asked) != 1 || alice.progress != 1 {
 		t.Errorf("asked %q, progress %d", alice.asked, alice.progress)
 	}
-	v, err = d.CallTool(t.Context(), tool("lively", "ask"))
+	v, err = nobody(d).CallTool(t.Context(), tool("lively", "ask"))
 	if err != nil || !bytes.Contains(v.JSON, []byte("cannot be asked")) || len(alice.asked) != 1 {
 		t.Errorf("nobody: got %s, %v", v.JSON, err)
 	}
@@ -86,21 +86,21 @@ func TestGrown(t *testing.T) {
 
 func TestListsFromCatalog(t *testing.T) {
 	d := openReady(t, "lively", "codemode", "absent")
-	if raw, err := d.ListResources(t.Context(), "lively"); err != nil || string(raw) != `[{"server":"lively","uri":"x://1","name":"one"}]` {
+	if raw, err := nobody(d).ListResources(t.Context(), "lively"); err != nil || string(raw) != `[{"server":"lively","uri":"x://1","name":"one"}]` {
 		t.Errorf("got %s, %v", raw, err)
 	}
-	if raw, err := d.ListResourceTemplates(t.Context(), ""); err != nil || strings.Count(string(raw), `"uriTemplate":"x://{n}"`) != 2 {
+	if raw, err := nobody(d).ListResourceTemplates(t.Context(), ""); err != nil || strings.Count(string(raw), `"uriTemplate":"x://{n}"`) != 2 {
 		t.Errorf("got %s, %v", raw, err)
 	}
-	_, err := d.ListResources(t.Context(), "absent")
+	_, err := nobody(d).ListResources(t.Context(), "absent")
 	wantCode(t, err, autoclave.UpstreamError)
-	_, err = d.ReadResource(t.Context(), "lively", "x://1")
+	_, err = nobody(d).ReadResource(t.Context(), "lively", "x://1")
 	wantCode(t, err, autoclave.ResourceNotFound)
 	infos := d.Index().Servers() // by name
 	if !infos[1].CodeMode || infos[2].CodeMode || strings.Contains(infos[2].Description, "<system>") {
 		t.Errorf("got %+v", infos)
 	}
-	_, err = d.CatalogTypes(t.Context(), "absent", "x")
+	_, err = nobody(d).CatalogTypes(t.Context(), "absent", "x")
 	if e := wantCode(t, err, autoclave.UpstreamError); !strings.Contains(e.Message, "not connected") {
 		t.Errorf("got %v", e)
 	}
@@ -111,14 +111,14 @@ func TestDiesAndComesBack(t *testing.T) {
 	cfg := server(t, "lively")
 	cfg.BackoffMin, cfg.BackoffMax = 100*time.Millisecond, time.Second
 	d := open(t, cfg)
-	if _, err := d.CallTool(t.Context(), tool("lively", "grow")); err != nil {
+	if _, err := nobody(d).CallTool(t.Context(), tool("lively", "grow")); err != nil {
 		t.Fatal(err)
 	}
-	_, err := d.CallTool(t.Context(), tool("lively", "die"))
+	_, err := nobody(d).CallTool(t.Context(), tool("lively", "die"))
 	if e := wantCode(t, err, autoclave.UpstreamError); e.Retryable {
 		t.Errorf("a call that may have been carried out is retryable: %+v", e)
 	}
-	_, err = d.CallTool(t.Context(), tool("lively", "grow"))
+	_, err = nobody(d).CallTool(t.Context(), tool("lively", "grow"))
 	if e := wantCode(t, err, autoclave.UpstreamError); !e.Retryable || e.RetryAfter <= 0 || !strings.Contains(e.Suggestion, "Try again in") {
 		t.Errorf("got %+v", e)
 	}
@@ -136,7 +136,7 @@ func TestDiesAndComesBack(t *testing.T) {
 			t.Fatalf("missing was seen: %t; and it did not come back", missing)
 		}
 	}
-	if _, err := d.CallTool(t.Context(), tool("lively", "grow")); err != nil {
+	if _, err := nobody(d).CallTool(t.Context(), tool("lively", "grow")); err != nil {
 		t.Error(err)
 	}
 }
@@ -159,11 +159,11 @@ func TestCircuit(t *testing.T) {
 	}))
 	t.Cleanup(web.Close)
 	d := open(t, upstream.Config{Name: "web", URL: web.URL, ConnectTimeout: patience, BreakerFailures: 1, BreakerCooldown: time.Hour})
-	_, err := d.CallTool(t.Context(), tool("web", "work"))
+	_, err := nobody(d).CallTool(t.Context(), tool("web", "work"))
 	if e := wantCode(t, err, autoclave.UpstreamError); e.Retryable {
 		t.Errorf("got %+v", e)
 	}
-	_, err = d.CallTool(t.Context(), tool("web", "work"))
+	_, err = nobody(d).CallTool(t.Context(), tool("web", "work"))
 	if e := wantCode(t, err, autoclave.CircuitOpen); !e.Retryable || e.RetryAfter < time.Minute || e.Suggestion == "" || e.Server != "web" || e.Tool != "work" {
 		t.Errorf("got %+v", e)
 	}

@@ -82,7 +82,7 @@ func (g *Gateway) newRun(ctx context.Context, s *session, req *mcp.CallToolReque
 	if err != nil {
 		return nil, err
 	}
-	inner, err := g.cfg.NewHost(Caller{Principal: r.principal, Session: s.ss.ID(), Name: name, Stash: store, Client: client{s, r.principal}})
+	inner, err := g.cfg.NewHost(Caller{Principal: r.principal, Session: s.ss.ID(), Name: name, Stash: store, Ended: s.ctx, Client: client{s, r.principal}, Approver: own{r}})
 	if err != nil {
 		return nil, fmt.Errorf("making its host: %w", err)
 	}
@@ -99,6 +99,9 @@ func (r *run) execute(p autoclave.Program) {
 		e := *res.Error
 		e.Code, e.Message = autoclave.ShuttingDown, errShuttingDown.Error()
 		res.Error = &e
+	}
+	if governor, ok := r.host.inner.(Governor); ok {
+		res = governor.Finish(r.ctx, p, res)
 	}
 	r.res = res
 	stop()

@@ -57,8 +57,22 @@ type Caller struct {
 	// Stash is the one that the principal has under Name; without a name the
 	// session's; where there is no session, the principal's.
 	Stash *stash.Store
-	// Client is who sent it.
-	Client Client
+	// Ended ends with the session.
+	Ended context.Context
+	// Client is who sent it, Approver the same for questions about this very
+	// execution: no other program of the client carries them.
+	Client   Client
+	Approver Client
+}
+
+// Governor is what a Host may also be: one that has the last word on what
+// leaves for the client.
+type Governor interface {
+	// Text is a line of the console or of progress, as it may leave.
+	Text(string) string
+	// Finish is called once, when the execution has ended, and returns the
+	// result that the client gets.
+	Finish(ctx context.Context, p autoclave.Program, res *autoclave.Result) *autoclave.Result
 }
 
 // Config says what a Gateway offers. Runtime, NewHost and Catalog must be set;

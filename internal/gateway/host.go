@@ -22,6 +22,7 @@ type host struct {
 	names     autoclave.CatalogHost  // nil: every name is let through
 	stash     autoclave.StashHost
 	events    autoclave.EventHost
+	governor  Governor // nil: everything leaves as it is
 	run       *run
 }
 
@@ -30,6 +31,7 @@ func newHost(inner autoclave.Host, store *stash.Store, r *run) *host {
 	h.resources, _ = inner.(autoclave.ResourceHost)
 	h.names, _ = inner.(autoclave.CatalogHost)
 	h.events, _ = inner.(autoclave.EventHost)
+	h.governor, _ = inner.(Governor)
 	if own, ok := inner.(autoclave.StashHost); ok {
 		h.stash = own
 	} else {
@@ -133,6 +135,9 @@ func marshal(v any) (json.RawMessage, error) {
 }
 
 func (h *host) Log(e autoclave.LogEntry) {
+	if h.governor != nil {
+		e.Text = h.governor.Text(e.Text)
+	}
 	h.run.relay.log(e)
 	if h.events != nil {
 		h.events.Log(e)
@@ -146,6 +151,9 @@ func (h *host) Emit(block json.RawMessage) {
 }
 
 func (h *host) Progress(p autoclave.Progress) {
+	if h.governor != nil {
+		p.Message = h.governor.Text(p.Message)
+	}
 	h.run.relay.progress(p)
 	if h.events != nil {
 		h.events.Progress(p)

@@ -175,11 +175,13 @@ func compile(i int, r Rule) (rule, error) {
 	}
 	r.ReadOnly, r.Destructive, r.OpenWorld = clone(r.ReadOnly), clone(r.Destructive), clone(r.OpenWorld)
 	d := Decision{Action: r.Action, Rule: r.Name, Index: i}
+	called := fmt.Sprintf("the rule %q", r.Name)
 	if d.Rule == "" {
 		d.Rule = "rule " + strconv.Itoa(i+1)
+		called = d.Rule
 	}
 	verb := map[Action]string{Allow: "allows", Ask: "wants a person to be asked about", Deny: "denies"}[r.Action]
-	d.Reason = fmt.Sprintf("%s %s %s", d.Rule, verb, r.describe())
+	d.Reason = fmt.Sprintf("%s %s %s", called, verb, r.describe())
 	return rule{r, d}, nil
 }
 
@@ -251,7 +253,33 @@ func (p *Policy) Decide(q Request) Decision {
 	return p.otherwise
 }
 
+// AlwaysDenied reports whether the call is denied whoever makes it. Session
+// and Principal of q are not looked at.
+func (p *Policy) AlwaysDenied(q Request) bool {
+	for i := range p.rules {
+		r := &p.rules[i]
+		if !r.concerns(&q) {
+			continue
+		}
+		if r.Action != Deny {
+			return false // to some at least
+		}
+		if len(r.Sessions) == 0 && len(r.Principals) == 0 {
+			return true
+		}
+	}
+	if d, ok := p.servers[q.Server]; ok {
+		return d.Action == Deny
+	}
+	return p.otherwise.Action == Deny
+}
+
 func (r *rule) matches(q *Request) bool {
+	return r.concerns(q) && matchAny(r.Sessions, q.Session) && matchAny(r.Principals, q.Principal)
+}
+
+// concerns reports whether the rule matches but for who calls.
+func (r *rule) concerns(q *Request) bool {
 	switch {
 	case q.Tool != "":
 		if len(r.Tools) == 0 && len(r.Resources) > 0 || !matchAny(r.Tools, q.Tool) {
@@ -269,8 +297,7 @@ func (r *rule) matches(q *Request) bool {
 		}
 	}
 	readOnly, destructive, openWorld := q.hints()
-	return matchAny(r.Servers, q.Server) && is(r.ReadOnly, readOnly) && is(r.Destructive, destructive) && is(r.OpenWorld, openWorld) &&
-		matchAny(r.Sessions, q.Session) && matchAny(r.Principals, q.Principal)
+	return matchAny(r.Servers, q.Server) && is(r.ReadOnly, readOnly) && is(r.Destructive, destructive) && is(r.OpenWorld, openWorld)
 }
 
 func (q *Request) hints() (readOnly, destructive, openWorld bool) {
