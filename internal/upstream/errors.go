@@ -35,7 +35,8 @@ const (
 	// CircuitOpen: so many requests failed in a row that none is sent at the
 	// moment.
 	CircuitOpen Kind = "circuit open"
-	// Closed: Close was called.
+	// Closed: Close was called, or the server was removed from the Set or
+	// configured anew.
 	Closed Kind = "closed"
 )
 

@@ -311,6 +311,30 @@ func TestHTTPCancel(t *testing.T) {
 	}
 }
 
+// TestHTTPApply removes a server while it is called: the call ends first, then
+// the server is told that the session is over.
+func TestHTTPApply(t *testing.T) {
+	f := newWebFake(t, nil)
+	s := openSet(t, f.config())
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	v := s.View()
+	if _, err := s.Apply(nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := v.Call(ctx, "web", "raw", nil); err != nil || string(raw) != rawResult {
+		t.Errorf("got %s, %v", raw, err)
+	}
+	if n := f.count(http.MethodDelete); n != 0 {
+		t.Errorf("%d sessions were ended under a view", n)
+	}
+	v.Release()
+	poll(t, "the end of the session", func() bool { return f.count(http.MethodDelete) == 1 })
+}
+
 // TestHTTPComesBack is a server that is restarted and knows no session any
 // more, and one that drops its stream for notifications at will.
 func TestHTTPComesBack(t *testing.T) {

@@ -25,6 +25,16 @@ type member struct {
 	breaker *breaker
 	dial    func(context.Context, Config) (*Upstream, error)
 	settled chan struct{} // closed when it has come up or failed for the first time
+	// ctx is its life. The cause of its end is an *Error.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	// holders are the rosters that have it and the calls under way: with the
+	// last of them it ends. retired is then why, and grace the timer that ends
+	// it before, where there is one. All three are guarded by Set.mu.
+	holders int
+	retired *Error
+	grace   *time.Timer
 	// now is what is known of it: nil until it is settled, and never changed
 	// but replaced, under Set.mu.
 	now *outcome
@@ -51,27 +61,23 @@ type lists struct {
 	resourcesErr error // why there are no resources
 }
 
-// run is the member's life. It leaves the last connection to Set.Close.
-func (m *member) run(ctx context.Context, s *Set) {
-	defer func() {
-		if m.now == nil { // this goroutine alone writes it
-			s.publish(m, &outcome{err: &Error{Kind: Closed, Server: m.cfg.Name, Message: "the set was closed"}})
-		}
-	}()
+// run is the member's life.
+func (m *member) run(s *Set) {
+	defer m.finish(s)
 	for failures := 0; ; {
-		o := m.connect(ctx, failures)
-		if m.now != nil && o.up == nil {
+		o := m.connect(m.ctx, failures)
+		if m.now != nil && o.up == nil { // this goroutine alone writes it
 			o.info, o.lists = m.now.info, m.now.lists
 		}
 		since := time.Now()
 		if o.up != nil {
 			s.publish(m, o)
-			m.serve(ctx, s, o)
-			if ctx.Err() != nil {
+			m.serve(m.ctx, s, o)
+			if m.ctx.Err() != nil {
 				return
 			}
 			// Its remains are cleared away before there is a second one.
-			_ = o.up.Close(ctx)
+			_ = o.up.Close(m.ctx)
 			down := *m.now
 			down.up, down.err = nil, o.up.Err()
 			o = &down
@@ -80,6 +86,9 @@ func (m *member) run(ctx context.Context, s *Set) {
 				failures = 0
 			}
 		}
+		if m.ctx.Err() != nil {
+			return
+		}
 		failures++
 		pause := backoff(m.cfg.BackoffMin, m.cfg.BackoffMax, failures)
 		o.retry = time.Now().Add(pause)
@@ -87,10 +96,37 @@ func (m *member) run(ctx context.Context, s *Set) {
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
-		case <-ctx.Done():
+		case <-m.ctx.Done():
 			timer.Stop()
 			return
 		}
+	}
+}
+
+// finish closes the last connection, where there is one. When it returns
+// nothing of the member is left.
+func (m *member) finish(s *Set) {
+	why := Error{Kind: Closed, Message: "it was closed"}
+	if e, ok := errors.AsType[*Error](context.Cause(m.ctx)); ok {
+		why = *e
+	}
+	why.Server = m.cfg.Name
+	var last outcome
+	if m.now != nil {
+		last = *m.now
+	}
+	up := last.up
+	last.up, last.err, last.retry = nil, &why, time.Time{}
+	s.publish(m, &last)
+	s.mu.Lock()
+	if m.grace != nil {
+		m.grace.Stop()
+	}
+	s.mu.Unlock()
+	if up != nil {
+		sent := why
+		sent.Sent = true
+		_ = up.closeFor(s.hurry, &sent)
 	}
 }
 

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,16 +13,21 @@ import (
 // Set owns several upstreams. They are connected in parallel, and one that
 // does not come up holds up nobody who does not ask for it. One that is gone,
 // or did not come up, is tried again, with a back-off; meanwhile its calls fail
-// at once. Its methods may be called concurrently.
+// at once. Which there are can be changed while the set is in use: see Apply
+// and View. Its methods may be called concurrently.
 type Set struct {
-	order   []string
-	members map[string]*member
-	cancel  context.CancelFunc
-	running sync.WaitGroup
+	dial    func(context.Context, Config) (*Upstream, error)
+	base    context.Context // ends with the set
+	cancel  context.CancelCauseFunc
+	hurry   context.Context // ends when what is being closed gets no more time
+	hurryUp context.CancelFunc
+	running sync.WaitGroup // the members' goroutines
 	version atomic.Uint64
 
-	mu      sync.Mutex    // guards member.now
-	changed chan struct{} // closed and replaced by publish; guarded by mu
+	mu      sync.Mutex
+	closed  bool          // guarded by mu, as the rest and member.now
+	now     *roster       // the set is one of its holders
+	changed chan struct{} // closed and replaced by publish and Apply
 }
 
 // ErrUnknown is what Get wraps for a name that the set does not have.
@@ -38,27 +41,13 @@ func OpenSet(ctx context.Context, cfgs []Config) (*Set, error) {
 }
 
 func openSet(ctx context.Context, cfgs []Config, dial func(context.Context, Config) (*Upstream, error)) (*Set, error) {
-	s := &Set{members: make(map[string]*member, len(cfgs)), changed: make(chan struct{})}
-	folded := map[string]string{}
-	for i, cfg := range cfgs {
-		cfg, err := cfg.withDefaults()
-		if err != nil {
-			return nil, fmt.Errorf("upstreams[%d]: %w", i, err)
-		}
-		cfg.Logger = cfg.Logger.With("server", cfg.Name)
-		// Two names that differ in case alone would be mistaken for each other
-		// by people and models alike.
-		key := strings.ToLower(cfg.Name)
-		if other, taken := folded[key]; taken {
-			return nil, fmt.Errorf("upstreams[%d]: Name is %q, which %q has already: names must differ in more than case", i, cfg.Name, other)
-		}
-		folded[key] = cfg.Name
-		s.order = append(s.order, cfg.Name)
-		s.members[cfg.Name] = &member{cfg: cfg, breaker: newBreaker(cfg, cfg.Logger), dial: dial, settled: make(chan struct{})}
-	}
-	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	for _, m := range s.members {
-		s.running.Go(func() { m.run(ctx, s) })
+	s := &Set{dial: dial, now: &roster{holders: 1}, changed: make(chan struct{})}
+	s.base, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	s.hurry, s.hurryUp = context.WithCancel(context.WithoutCancel(ctx))
+	if _, err := s.Apply(cfgs, 0); err != nil {
+		s.cancel(nil)
+		s.hurryUp()
+		return nil, err
 	}
 	return s, nil
 }
@@ -67,25 +56,37 @@ func openSet(ctx context.Context, cfgs []Config, dial func(context.Context, Conf
 func (s *Set) publish(m *member, o *outcome) {
 	s.mu.Lock()
 	first := m.now == nil
-	if o.differs(m.now) {
+	if m.holders > 0 && o.differs(m.now) {
 		// Whoever sees the state must also see the new version, and the other
 		// way round: a snapshot under an old version would stay.
 		s.version.Add(1)
 	}
 	m.now = o
-	close(s.changed)
-	s.changed = make(chan struct{})
+	s.wake()
 	s.mu.Unlock()
 	if first {
 		close(m.settled)
 	}
 }
 
+// wake tells those who wait for Changed. Called with s.mu.
+func (s *Set) wake() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *Set) current() *roster {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
 // Names returns the names of all upstreams, in the order of the configuration.
-func (s *Set) Names() []string { return slices.Clone(s.order) }
+func (s *Set) Names() []string { return slices.Clone(s.current().order) }
 
 // Version changes when what Members returns does: an upstream has come up, has
-// failed to, is gone, or has other tools or resources than before.
+// failed to, is gone, or has other tools or resources than before; or there are
+// other upstreams.
 func (s *Set) Version() uint64 { return s.version.Load() }
 
 // Changed returns a channel that is closed when Version changes next, or may
@@ -96,104 +97,42 @@ func (s *Set) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// Wait waits until each upstream has come up or has failed, once. The error is
-// that of ctx; what failed is in Members.
-func (s *Set) Wait(ctx context.Context) error {
-	for _, name := range s.order {
-		select {
-		case <-s.members[name].settled:
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for the upstream %s: %w", name, context.Cause(ctx))
-		}
-	}
-	return nil
-}
+// Wait waits until each upstream has come up or has failed, once. Those that
+// are added meanwhile are not waited for. The error is that of ctx; what failed
+// is in Members.
+func (s *Set) Wait(ctx context.Context) error { return s.current().wait(ctx) }
 
 // Settle waits until the lists of the named upstream are as fresh as what it
 // has announced so far. It returns at once where nothing is awaited, and the
 // error of ctx where that ends first.
 func (s *Set) Settle(ctx context.Context, name string) error {
-	m, ok := s.members[name]
-	if !ok {
-		return nil
-	}
-	for {
-		s.mu.Lock()
-		o, changed := m.now, s.changed
-		s.mu.Unlock()
-		if o == nil || o.up == nil || o.up.Err() != nil || m.refreshed.Load() >= o.up.box.changes.Load() {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-o.up.Done():
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for the lists of the upstream %s: %w", name, context.Cause(ctx))
-		}
-	}
+	return s.settle(ctx, s.current(), name)
 }
 
 // Get returns the named upstream, after waiting until it has come up or failed
 // for the first time. It does not wait for one that is being brought back. The
 // error wraps ErrUnknown, or is the *Error for which the upstream is down, with
 // Sent unset, or a Cancelled or TimedOut one when ctx ended first. Requests
-// sent to the upstream itself pass by the circuit breaker.
+// sent to the upstream itself pass by the circuit breaker, and do not keep it
+// when it is removed: see View.
 func (s *Set) Get(ctx context.Context, name string) (*Upstream, error) {
-	m, ok := s.members[name]
+	m, ok := s.current().members[name]
 	if !ok {
-		return nil, fmt.Errorf("upstream %q: %w", name, ErrUnknown)
+		return nil, unknown(name)
 	}
 	return s.get(ctx, m)
 }
 
-func (s *Set) get(ctx context.Context, m *member) (*Upstream, error) {
-	select {
-	case <-m.settled:
-	case <-ctx.Done():
-		kind := Cancelled
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			kind = TimedOut
-		}
-		return nil, &Error{Kind: kind, Server: m.cfg.Name, Message: "it is still starting", err: context.Cause(ctx)}
-	}
-	s.mu.Lock()
-	o := m.now
-	s.mu.Unlock()
-	if o.up == nil {
-		return nil, m.unavailable(o)
-	}
-	if err := o.up.Err(); err != nil {
-		// Its goroutine is about to find out.
-		return nil, m.unavailable(&outcome{err: err, retry: time.Now().Add(m.cfg.BackoffMin)})
-	}
-	return o.up, nil
-}
-
 // Call calls a tool of the named upstream, as Upstream.Call does, where it is
-// up and its circuit is closed.
+// up and its circuit is closed. One that is removed or changed meanwhile is
+// kept for the call: see Apply.
 func (s *Set) Call(ctx context.Context, name, tool string, args json.RawMessage) (json.RawMessage, error) {
-	return s.through(ctx, name, func(u *Upstream) (json.RawMessage, error) { return u.Call(ctx, tool, args) })
+	return s.call(ctx, nil, name, tool, args)
 }
 
 // ReadResource reads a resource of the named upstream, as for Call.
 func (s *Set) ReadResource(ctx context.Context, name, uri string) (json.RawMessage, error) {
-	return s.through(ctx, name, func(u *Upstream) (json.RawMessage, error) { return u.ReadResource(ctx, uri) })
-}
-
-func (s *Set) through(ctx context.Context, name string, f func(*Upstream) (json.RawMessage, error)) (json.RawMessage, error) {
-	m, ok := s.members[name]
-	if !ok {
-		return nil, fmt.Errorf("upstream %q: %w", name, ErrUnknown)
-	}
-	if ctx.Err() != nil {
-		// Nobody waits for the answer: the server is not asked.
-		return nil, &Error{Kind: Cancelled, Server: name, Message: "the call was cancelled before it was sent", err: context.Cause(ctx)}
-	}
-	up, err := s.get(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	return m.breaker.do(func() (json.RawMessage, error) { return f(up) })
+	return s.read(ctx, nil, name, uri)
 }
 
 // Member is the state of one upstream of a set.
@@ -226,31 +165,21 @@ type Member struct {
 func (s *Set) Members() []Member {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]Member, 0, len(s.order))
-	for _, name := range s.order {
-		state := Member{Name: name}
-		if o := s.members[name].now; o == nil {
-			state.Pending = true
-		} else {
-			state.Up, state.Err, state.Retry, state.Took, state.Info = o.up != nil, o.err, o.retry, o.took, o.info
-			state.Tools, state.Resources, state.Templates, state.ResourcesErr = o.lists.tools, o.lists.resources, o.lists.templates, o.lists.resourcesErr
-		}
-		all = append(all, state)
-	}
-	return all
+	return s.now.states()
 }
 
 // Close ends all upstreams, in parallel, as Upstream.Close does, and tries none
-// again. It returns when nothing is left.
+// again; also those that only a View still has. It returns when nothing is
+// left. It may be called several times, also concurrently: the first context
+// that ends counts.
 func (s *Set) Close(ctx context.Context) error {
-	s.cancel()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel(&Error{Kind: Closed, Message: "the set was closed"})
+	stop := context.AfterFunc(ctx, s.hurryUp)
+	defer stop()
 	s.running.Wait()
-	var all sync.WaitGroup
-	for _, m := range s.members {
-		if up := m.now.up; up != nil {
-			all.Go(func() { _ = up.Close(ctx) })
-		}
-	}
-	all.Wait()
+	s.hurryUp()
 	return nil
 }

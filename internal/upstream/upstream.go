@@ -230,7 +230,12 @@ func (u *Upstream) Err() error {
 // processes and all goroutines are gone; calls under way fail with Closed. It
 // may be called several times, also concurrently.
 func (u *Upstream) Close(ctx context.Context) error {
-	u.link.end(&Error{Kind: Closed, Server: u.cfg.Name, Message: "the connection was closed", Sent: true})
+	return u.closeFor(ctx, &Error{Kind: Closed, Server: u.cfg.Name, Message: "the connection was closed", Sent: true})
+}
+
+// closeFor is Close with what calls under way are told.
+func (u *Upstream) closeFor(ctx context.Context, why *Error) error {
+	u.link.end(why)
 	select {
 	case <-u.gone:
 		return nil
