@@ -359,7 +359,7 @@ func (m *model) checkReplacement(s pool.Stats) error {
 	if bound(without) > coming && len(idle) > 0 {
 		return fmt.Errorf("%d tenants in line have no worker, %d come, and others idle", without, coming)
 	}
-	if s.Idle+coming <= m.reserve() {
+	if s.Idle+coming-without <= m.reserve() {
 		return nil // there would be nothing for those who hold one
 	}
 	without += m.reserve() - s.Armed

@@ -144,7 +144,7 @@ func (st *state) replace(now time.Duration, fx *effects) {
 	}
 	// Then the others, who do not get what is in reserve, if there can be more.
 	reserve := st.reserve(now)
-	if len(st.idle)+st.incoming() <= reserve {
+	if len(st.idle)+st.incoming()-wanted <= reserve {
 		return
 	}
 	wanted += reserve - st.armed
