@@ -3,9 +3,13 @@ package autoclave_test
 import (
 	"bytes"
 	"encoding/json"
+	"go/ast"
+	"go/importer"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -41,6 +45,7 @@ var levels = map[string]int{
 	"internal/dispatch":         6,
 	"internal/config":           7,
 	"internal/gateway":          8,
+	"internal/reload":           8,
 	"cmd/autoclave":             9,
 }
 
@@ -138,6 +143,109 @@ func TestPackageComments(t *testing.T) {
 		}
 		if len(with) != 1 {
 			t.Errorf("package %s has a package comment in %d files %v, want exactly one", p.ImportPath, len(with), with)
+		}
+	}
+}
+
+// TestChokePoint demands that nothing reaches an upstream but by the one
+// function that applies the rules: only it calls what calls what calls. It looks
+// at types, not at names: a method value and an interface that an upstream fits
+// are found too.
+func TestChokePoint(t *testing.T) {
+	const dispatch, upstream = module + "/internal/dispatch", module + "/internal/upstream"
+	chain := map[string]string{ // who alone may use it
+		upstream + ".Call": "send", upstream + ".ReadResource": "send",
+		dispatch + ".send": "deliver", dispatch + ".deliver": "through", dispatch + ".through": "do",
+	}
+	exports := map[string]string{}
+	var users []goPackage
+	out, err := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct{ ImportPath, Export string }
+		if err := dec.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		exports[p.ImportPath] = p.Export
+	}
+	for _, p := range listPackages(t) {
+		if slices.Contains(p.Imports, upstream) {
+			users = append(users, p)
+		}
+	}
+	fset := token.NewFileSet()
+	imports := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+	found := map[string]bool{}
+	for _, p := range users {
+		var files []*ast.File
+		for _, name := range p.GoFiles {
+			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, f)
+		}
+		info := &types.Info{Uses: map[*ast.Ident]types.Object{}, Types: map[ast.Expr]types.TypeAndValue{}}
+		pkg, err := (&types.Config{Importer: imports}).Check(p.ImportPath, fset, files, info)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			for _, d := range f.Decls {
+				in := ""
+				if fn, ok := d.(*ast.FuncDecl); ok && p.ImportPath == dispatch {
+					in = fn.Name.Name
+				}
+				ast.Inspect(d, func(n ast.Node) bool {
+					id, ok := n.(*ast.Ident)
+					if !ok {
+						return true
+					}
+					fn, ok := info.Uses[id].(*types.Func)
+					if !ok || fn.Pkg() == nil || fn.Signature().Recv() == nil {
+						return true
+					}
+					name := fn.Pkg().Path() + "." + fn.Name()
+					if by, guarded := chain[name]; guarded && in != by {
+						t.Errorf("%s: %s is used, which is for %s of dispatch alone", fset.Position(id.Pos()), name, by)
+					} else if guarded {
+						found[name] = true
+					}
+					return true
+				})
+			}
+		}
+		// Behind an interface the use could not be seen.
+		for _, imp := range append(pkg.Imports(), pkg) {
+			if imp.Path() != upstream {
+				continue
+			}
+			for expr, tv := range info.Types {
+				face, ok := tv.Type.Underlying().(*types.Interface)
+				if !ok || !tv.IsType() {
+					continue
+				}
+				for _, name := range imp.Scope().Names() {
+					obj, ok := imp.Scope().Lookup(name).(*types.TypeName)
+					if !ok || types.IsInterface(obj.Type()) || !types.Implements(types.NewPointer(obj.Type()), face) {
+						continue
+					}
+					for m := range face.Methods() {
+						if _, guarded := chain[upstream+"."+m.Name()]; guarded {
+							t.Errorf("%s: *upstream.%s fits an interface with %s", fset.Position(expr.Pos()), name, m.Name())
+						}
+					}
+				}
+			}
+		}
+	}
+	for name, by := range chain {
+		if !found[name] {
+			t.Errorf("%s does not use %s: the test looks for what is not there", by, name)
 		}
 	}
 }

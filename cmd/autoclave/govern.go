@@ -15,8 +15,8 @@ const defaultMaxWorkers = 8
 
 // governed is what the configuration says of calls. The sink is nil where
 // nothing is recorded.
-func governed(cfg *config.Config, sink *audit.Sink, logger *slog.Logger) (dispatch.Rules, error) {
-	redactor, err := redactor(cfg, logger)
+func governed(cfg *config.Config, secrets []string, sink *audit.Sink, logger *slog.Logger) (dispatch.Rules, error) {
+	redactor, err := redactor(cfg, secrets, logger)
 	if err != nil {
 		return dispatch.Rules{}, err
 	}
@@ -55,8 +55,16 @@ func maxAsking(cfg *config.Config) int {
 	return most
 }
 
-func redactor(cfg *config.Config, logger *slog.Logger) (*redact.Redactor, error) {
-	c := redact.Config{Secrets: cfg.Secrets(), Patterns: cfg.Redaction.Patterns}
+// secretsOf are the secrets that are taken out of what a model sees.
+func secretsOf(cfg *config.Config) []string {
+	if !cfg.Redaction.Credentials {
+		return cfg.Redaction.Secrets
+	}
+	return cfg.Secrets()
+}
+
+func redactor(cfg *config.Config, secrets []string, logger *slog.Logger) (*redact.Redactor, error) {
+	c := redact.Config{Secrets: secrets, Patterns: cfg.Redaction.Patterns}
 	for class, on := range map[redact.Classes]bool{
 		redact.Credentials: cfg.Redaction.Credentials, redact.HostPaths: cfg.Redaction.HostPaths,
 		redact.PrivateAddresses: cfg.Redaction.PrivateAddresses, redact.StackTraces: cfg.Redaction.StackTraces,
@@ -64,9 +72,6 @@ func redactor(cfg *config.Config, logger *slog.Logger) (*redact.Redactor, error)
 		if !on {
 			c.Off |= class
 		}
-	}
-	if !cfg.Redaction.Credentials {
-		c.Secrets = cfg.Redaction.Secrets
 	}
 	r, err := redact.New(c)
 	if err != nil {

@@ -92,7 +92,7 @@ func (t *policyTest) run(cmd *cobra.Command, g *global, args []string) error {
 	if !g.verbose {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	rules, err := governed(cfg, nil, logger)
+	rules, err := governed(cfg, secretsOf(cfg), nil, logger)
 	if err != nil {
 		return err
 	}

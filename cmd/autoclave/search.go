@@ -97,7 +97,7 @@ func connected(cmd *cobra.Command, g *global, from *configFlags) (c *catalog.Cat
 		closeAll()
 		return nil, nil, errors.New("interrupted while the servers were being connected")
 	}
-	rules, err := governed(cfg, nil, logger)
+	rules, err := governed(cfg, secretsOf(cfg), nil, logger)
 	if err != nil {
 		closeAll()
 		return nil, nil, err

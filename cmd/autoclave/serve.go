@@ -70,49 +70,37 @@ func serve(cmd *cobra.Command, g *global, from *configFlags, address string) err
 	if address == "" {
 		address = cfg.HTTP.Listen
 	}
+	prepare := func(*config.Config) {}
 	if address != "" {
 		warnInsecure(logger, cfg.HTTP)
-		stashes(cfg)
-		reserve(cfg)
+		prepare = func(cfg *config.Config) {
+			stashes(cfg)
+			reserve(cfg)
+		}
 	}
-	ups, err := openUpstreams(ctx, cfg, logger)
-	if err != nil {
-		return err
-	}
-	defer closeWithin(ups.set.Close, serversTime)
-	cfg.Runtime.Logger = logger
-	rt, err := autoclave.Open(ctx, cfg.Runtime)
-	if err != nil {
-		return err
-	}
-	defer closeWithin(rt.Close, closeTime)
-	sink, err := openAudit(cfg, logger)
-	if err != nil {
-		return err
-	}
-	if sink != nil {
-		defer closeWithin(sink.Close, closeTime)
-	}
-	rules, err := governed(cfg, sink, logger)
-	if err != nil {
-		return err
-	}
-	dispatcher, err := dispatch.New(dispatch.Config{Upstreams: ups.set, Describe: descriptions(cfg), Rules: rules, Logger: logger})
-	if err != nil {
+	prepare(cfg)
+	s := &instance{read: from.supported, prepare: prepare, log: logger}
+	defer s.close()
+	if err := s.open(ctx, cfg); err != nil {
 		return err
 	}
 	gw, err := gateway.New(gateway.Config{
-		Runtime: rt, Limits: cfg.Runtime.Limits, Stash: cfg.Stash,
-		NewHost: func(c gateway.Caller) (autoclave.Host, error) { return dispatcher.For(caller(c)), nil },
-		Catalog: dispatcher.Index, Ready: dispatcher.Ready,
+		Runtime: s.runtimes, Limits: cfg.Runtime.Limits, Stash: cfg.Stash,
+		NewHost: func(c gateway.Caller) (autoclave.Host, error) { return s.dispatcher.For(caller(c)), nil },
+		Catalog: s.dispatcher.Index, Ready: s.dispatcher.Ready,
 		Version: version(), Logger: logger,
 	})
 	if err != nil {
 		return err
 	}
 	defer closeWithin(gw.Close, closeTime)
+	stop, err := s.watch(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if address != "" {
-		return serveHTTP(ctx, gw, address, cfg.HTTP, missing(rt, ups), cmd.ErrOrStderr())
+		return serveHTTP(ctx, gw, address, cfg.HTTP, missing(s), cmd.ErrOrStderr())
 	}
 	return gw.Serve(ctx, &gateway.StdioTransport{
 		In: readCloser(cmd.InOrStdin()), Out: writeCloser{cmd.OutOrStdout()}, Logger: logger,
@@ -199,12 +187,23 @@ var supported = []config.Feature{
 // load reads the configuration, and refuses one that asks for what is not
 // there.
 func (f *configFlags) load(logger *slog.Logger) (*config.Config, error) {
+	cfg, err := f.supported()
+	if err == nil {
+		warn(logger, cfg)
+	}
+	return cfg, err
+}
+
+func warn(logger *slog.Logger, cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		logger.Warn("the configuration: " + w)
+	}
+}
+
+func (f *configFlags) supported() (*config.Config, error) {
 	cfg, err := f.read()
 	if err != nil {
 		return nil, err
-	}
-	for _, w := range cfg.Warnings {
-		logger.Warn("the configuration: " + w)
 	}
 	if missing := cfg.Unsupported(supported...); len(missing) > 0 {
 		return nil, errors.New(strings.Join(missing, "\n"))

@@ -3,20 +3,19 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 
-	"github.com/autoclave-run/autoclave"
 	"github.com/autoclave-run/autoclave/internal/config"
 	"github.com/autoclave-run/autoclave/internal/gateway"
 )
 
 // serveHTTP serves gw at an address until ctx ends. When it listens it says so
 // on out: whoever asked for port 0 learns the port there.
-func serveHTTP(ctx context.Context, gw *gateway.Gateway, address string, cfg config.HTTP, ready func() []string, out io.Writer) error {
+func serveHTTP(ctx context.Context, gw *gateway.Gateway, address string, cfg config.HTTP, ready func(names bool) []string, out io.Writer) error {
 	c, err := httpConfig(address, cfg)
 	if err != nil {
 		return err
@@ -32,7 +31,7 @@ func serveHTTP(ctx context.Context, gw *gateway.Gateway, address string, cfg con
 		return err
 	}
 	scheme, path := "http", cfg.Path
-	if c.TLS != nil {
+	if c.TLSCert != "" {
 		scheme = "https"
 	}
 	if path == "" {
@@ -53,8 +52,9 @@ func httpConfig(address string, cfg config.HTTP) (gateway.HTTPConfig, error) {
 		Origins: cfg.AllowedOrigins, Hosts: cfg.AllowedHosts,
 		MaxBody: cfg.MaxBody, MaxHeader: cfg.MaxHeader,
 		HeaderTimeout: cfg.HeaderTimeout, BodyTimeout: cfg.BodyTimeout, IdleTimeout: cfg.IdleTimeout, WriteTimeout: cfg.WriteTimeout,
-		MaxConnections: cfg.MaxConnections, MaxSessions: cfg.MaxSessions, MaxPerPrincipal: cfg.MaxPerPrincipal,
-		SessionTimeout: cfg.SessionTimeout, Drain: cfg.DrainTimeout,
+		MaxConnections: cfg.MaxConnections, MaxConnectionsPerAddress: cfg.MaxConnectionsPerAddress,
+		MaxSessions: cfg.MaxSessions, MaxPerPrincipal: cfg.MaxPerPrincipal,
+		SessionTimeout: cfg.SessionTimeout, Drain: cfg.DrainTimeout, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
 	}
 	if host != "" && net.ParseIP(host) == nil {
 		c.Hosts = append([]string{host}, c.Hosts...)
@@ -67,13 +67,6 @@ func httpConfig(address string, cfg config.HTTP) (gateway.HTTPConfig, error) {
 			Issuer: j.Issuer, Audience: j.Audience, KeysURL: j.KeysURL, KeysFile: j.KeysFile,
 			PrincipalClaim: j.PrincipalClaim, Leeway: j.Leeway,
 		}
-	}
-	if cfg.TLSCert != "" {
-		cert, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey)
-		if err != nil {
-			return c, fmt.Errorf("reading the certificate: %w", err)
-		}
-		c.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	}
 	return c, nil
 }
@@ -90,30 +83,36 @@ func stashes(cfg *config.Config) {
 	}
 }
 
-// missing says what is not there yet for programs to be run. It names no
-// server: anybody may ask.
-func missing(rt *autoclave.Runtime, ups *upstreams) func() []string {
-	return func() []string {
+// missing says what is not there yet for programs to be run: servers by their
+// names, or only how many.
+func missing(s *instance) func(names bool) []string {
+	return func(names bool) []string {
 		var all []string
-		if s := rt.Stats(); s.Idle+s.Leased+s.Resetting == 0 {
+		if st := s.runtimes.Stats(); st.Idle+st.Leased+st.Resetting == 0 {
 			all = append(all, "no worker is armed")
 		}
-		down, pending := 0, 0
-		members := ups.set.Members()
+		var down, pending []string
+		members := s.set.Members()
 		for _, m := range members {
 			switch {
 			case m.Pending:
-				pending++
+				pending = append(pending, m.Name)
 			case !m.Up:
-				down++
+				down = append(down, m.Name)
 			}
 		}
-		if pending > 0 {
-			all = append(all, fmt.Sprintf("%d of %d servers are still starting", pending, len(members)))
+		say := func(which []string, what string) {
+			if len(which) == 0 {
+				return
+			}
+			text := fmt.Sprintf("%d of %d servers are %s", len(which), len(members), what)
+			if names {
+				text += " (" + strings.Join(which, ", ") + ")"
+			}
+			all = append(all, text)
 		}
-		if down > 0 {
-			all = append(all, fmt.Sprintf("%d of %d servers are not connected", down, len(members)))
-		}
+		say(pending, "still starting")
+		say(down, "not connected")
 		return all
 	}
 }

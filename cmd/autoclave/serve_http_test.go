@@ -178,10 +178,10 @@ func TestServeHTTPNotReady(t *testing.T) {
 	deadline := time.Now().Add(60 * time.Second)
 	for {
 		status, body := w.get("/readyz")
-		if status == 503 && strings.Contains(body, "1 of 2 servers are not connected") && !strings.Contains(body, "starting") {
+		if status == 503 && strings.Contains(body, "1 of 2 servers are not connected (gone)") && !strings.Contains(body, "starting") {
 			break
 		}
-		if strings.Contains(body, "gone") || time.Now().After(deadline) {
+		if time.Now().After(deadline) {
 			t.Fatalf("readyz: %d %s", status, body)
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -269,6 +269,24 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// Where tokens are asked for, the names of the servers are for those who have
+// one.
+func TestServeHTTPNotReadyNamesNobody(t *testing.T) {
+	t.Parallel()
+	w := startWeb(t, "--config", writeFile(t, "autoclave.toml", goneServer+withTokens))
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		status, body := w.get("/readyz")
+		if strings.Contains(body, "gone") || time.Now().After(deadline) {
+			t.Fatalf("readyz: %d %s", status, body)
+		}
+		if status == 503 && strings.Contains(body, "1 of 1 servers are not connected\n") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func TestServeHTTPRefuses(t *testing.T) {

@@ -57,10 +57,16 @@ func (d *decoder) config(root map[string]any) *Config {
 	c.Servers = d.servers(f.Servers)
 	c.Policy = d.policy(&f, c.Servers)
 	c.Approval = Approval{HideDenied: orTrue(f.Policy.HideDenied), AskTimeout: orDefault(f.Policy.AskTimeout, 5*time.Minute), MaxAsking: f.Policy.MaxAsking}
+	if n, workers := f.Policy.MaxAsking, orDefault(f.Pool.MaxWorkers, defaultMaxWorkers); n > 0 && workers > 0 && n >= workers {
+		d.errorf("policy.max_asking", "is %d, and there may be %d workers: those who wait for an answer hold one each, and must leave one", n, workers)
+	}
 	c.secrets = d.allSecrets()
 	c.Warnings = d.warnings
 	return c
 }
+
+// defaultMaxWorkers is the pool's.
+const defaultMaxWorkers = 8
 
 func orDefault[T ~int | ~int64 | ~string](v, dflt T) T {
 	var zero T

@@ -386,3 +386,15 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+func TestAskingLeavesAWorker(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"[policy]\nmax_asking = 7": true, "[policy]\nmax_asking = 8": false, "[policy]\nmax_asking = 2\n[pool]\nmax_workers = 2": false,
+		"[policy]\nmax_asking = 99\n[pool]\nmax_workers = \"unlimited\"": true,
+	} {
+		_, err := Loader{}.Parse("f", []byte(text))
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "policy.max_asking") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -146,7 +146,7 @@ func TestExampleDefaults(t *testing.T) {
 		"stash.max_sessions": 1024, "stash.max_sessions_per_principal": 64, "stash.max_total_of_all": 256 << 20, "stash.idle_ttl": time.Hour,
 		"http.path": h.Path, "http.allow_unauthenticated": h.AllowUnauthenticated, "http.max_body": h.MaxBody, "http.max_header": h.MaxHeader,
 		"http.header_timeout": h.HeaderTimeout, "http.body_timeout": h.BodyTimeout, "http.idle_timeout": h.IdleTimeout,
-		"http.write_timeout": h.WriteTimeout, "http.max_connections": h.MaxConnections, "http.max_sessions": h.MaxSessions,
+		"http.write_timeout": h.WriteTimeout, "http.max_connections": h.MaxConnections, "http.max_connections_per_address": "unlimited", "http.max_sessions": h.MaxSessions,
 		"http.max_sessions_per_principal": h.MaxPerPrincipal, "http.session_timeout": h.SessionTimeout, "http.drain_timeout": h.DrainTimeout,
 		"http.jwt.principal_claim": jwt.PrincipalClaim, "http.jwt.leeway": jwt.Leeway,
 		"policy.default": "allow", "policy.hide_denied": c.Approval.HideDenied, "policy.ask_timeout": c.Approval.AskTimeout, "policy.label_scope": "execution",

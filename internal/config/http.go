@@ -72,8 +72,8 @@ func (d *decoder) http(s httpSection) HTTP {
 		MaxBody: orDefault(s.MaxBody, 4<<20), MaxHeader: orDefault(s.MaxHeader, 64<<10),
 		HeaderTimeout: orDefault(s.HeaderTimeout, 10*time.Second), BodyTimeout: orDefault(s.BodyTimeout, 30*time.Second),
 		IdleTimeout: orDefault(s.IdleTimeout, 2*time.Minute), WriteTimeout: orDefault(s.WriteTimeout, 30*time.Second),
-		MaxConnections: orDefault(s.MaxConnections, 4096),
-		MaxSessions:    orDefault(s.MaxSessions, 1024), MaxPerPrincipal: orDefault(s.MaxPerPrincipal, 256),
+		MaxConnections: orDefault(s.MaxConnections, 4096), MaxConnectionsPerAddress: max(s.MaxPerAddress, 0),
+		MaxSessions: orDefault(s.MaxSessions, 1024), MaxPerPrincipal: orDefault(s.MaxPerPrincipal, 256),
 		SessionTimeout: orDefault(s.SessionTimeout, 30*time.Minute), DrainTimeout: orDefault(s.DrainTimeout, 30*time.Second),
 	}
 	if h.MaxPerPrincipal > h.MaxSessions {

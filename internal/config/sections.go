@@ -112,6 +112,7 @@ type httpSection struct {
 	IdleTimeout     time.Duration  `toml:"idle_timeout"`
 	WriteTimeout    time.Duration  `toml:"write_timeout"`
 	MaxConnections  int            `toml:"max_connections"`
+	MaxPerAddress   int            `toml:"max_connections_per_address" neg:"unlimited"`
 	MaxSessions     int            `toml:"max_sessions"`
 	MaxPerPrincipal int            `toml:"max_sessions_per_principal"`
 	SessionTimeout  time.Duration  `toml:"session_timeout"`

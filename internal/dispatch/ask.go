@@ -111,7 +111,9 @@ func notAsked(ctx context.Context) string {
 func approvalKey(c *hostCall, tool *catalog.Tool) string {
 	key := string(c.kind) + "\x00" + c.server + "\x00" + c.name
 	if tool != nil {
-		key += "\x00" + audit.Hash(tool.Description+"\x00"+string(tool.InputSchema))
+		a := annotations(tool)
+		hints := fmt.Sprint(isSet(a.ReadOnly), a.Destructive == nil || *a.Destructive, a.OpenWorld == nil || *a.OpenWorld)
+		key += "\x00" + audit.Hash(tool.Title+"\x00"+tool.Description+"\x00"+hints+"\x00"+string(tool.InputSchema))
 	}
 	return key
 }
@@ -204,9 +206,13 @@ func question(c *hostCall, d policy.Decision) (text string, whole bool) {
 	rest := 0
 	if len(c.args) > 0 {
 		args := []byte(c.args)
-		var pretty bytes.Buffer
-		if json.Indent(&pretty, args, "", "  ") == nil {
-			args = pretty.Bytes()
+		// Of what is too long it is not made even longer: indented, what is
+		// nested deep has a thousand times its size.
+		if len(args) <= maxShown {
+			var pretty bytes.Buffer
+			if json.Indent(&pretty, args, "", "  ") == nil && pretty.Len() <= maxShown {
+				args = pretty.Bytes()
+			}
 		}
 		shown := args
 		if len(shown) > maxShown {

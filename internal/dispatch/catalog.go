@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -36,16 +37,42 @@ type known struct {
 	schemas schemas
 }
 
-// snapshot returns the current one, made anew when something has changed since
-// the last.
-func (d *Dispatcher) snapshot() *snapshot {
+// edition is which upstreams, under which rules, a snapshot is of.
+type edition struct {
+	generation uint64
+	rules      *rules
+}
+
+// maxEditions is how many snapshots are kept: that of now, and those of
+// executions that began before the configuration was changed.
+const maxEditions = 4
+
+// snapshot returns what the view has at this moment, made anew when something
+// has changed since the last.
+func (d *Dispatcher) snapshot(view *upstream.View, r *rules) *snapshot {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	e := edition{view.Generation(), r}
+	snap := d.snaps[e]
 	// The version first: what changes between is in the next one.
-	if v := d.set.Version(); d.snap == nil || d.snap.version != v {
-		d.snap = newSnapshot(v, d.set.Members(), d.describe, d.rules.Load())
+	if v := view.Version(); snap == nil || snap.version != v {
+		if snap == nil && len(d.snaps) >= maxEditions {
+			clear(d.snaps)
+		}
+		snap = newSnapshot(v, view.Members(), d.describe, r)
+		d.snaps[e] = snap
 	}
-	return d.snap
+	return snap
+}
+
+// snapshot is that of the execution's own view and rules.
+func (h *Host) snapshot() *snapshot { return h.d.snapshot(h.view, h.rules) }
+
+// current is that of the upstreams and rules of now.
+func (d *Dispatcher) current() *snapshot {
+	r, view := d.began()
+	defer view.Release()
+	return d.snapshot(view, r)
 }
 
 func newSnapshot(version uint64, members []upstream.Member, describe map[string]string, r *rules) *snapshot {
@@ -80,7 +107,11 @@ func newSnapshot(version uint64, members []upstream.Member, describe map[string]
 		s.tools[name] = byName
 		all[i].Tools = visible
 	}
-	if hidden {
+	changed := hidden
+	for i := range all {
+		changed = r.tell(&all[i]) || changed
+	}
+	if changed {
 		s.index = catalog.New(all)
 	}
 	entries := make([]autoclave.CatalogEntry, len(members))
@@ -91,6 +122,39 @@ func newSnapshot(version uint64, members []upstream.Member, describe map[string]
 	// then, and is looked up here.
 	s.worker, _ = autoclave.NewCatalog(entries)
 	return s
+}
+
+// tell takes out of what a server says of itself what a model must not see: a
+// server may say what it was started with. Names stay, as calls must give them,
+// and lists of resources are redacted when they are asked for. It reports
+// whether anything was taken out.
+func (r *rules) tell(s *catalog.Server) (changed bool) {
+	if r.Redact == nil {
+		return false
+	}
+	text := func(s *string) {
+		if out := r.Redact.DataText(*s); out != *s {
+			*s, changed = out, true
+		}
+	}
+	schema := func(raw *json.RawMessage) {
+		if out := r.Redact.JSON(*raw); !bytes.Equal(out, *raw) {
+			*raw, changed = out, true
+		}
+	}
+	if out := r.text(s.Problem); out != s.Problem {
+		s.Problem, changed = out, true
+	}
+	text(&s.Description)
+	text(&s.Version)
+	for i := range s.Tools {
+		t := &s.Tools[i]
+		text(&t.Title)
+		text(&t.Description)
+		schema(&t.InputSchema)
+		schema(&t.OutputSchema)
+	}
+	return changed
 }
 
 func annotations(t *catalog.Tool) policy.Annotations {
@@ -134,7 +198,7 @@ func indexed(m upstream.Member, description string) catalog.Server {
 
 // Index returns the catalog of what the upstreams offer at this moment. Servers
 // that are missing are in it, with the reason. It does not wait.
-func (d *Dispatcher) Index() *catalog.Catalog { return d.snapshot().index }
+func (d *Dispatcher) Index() *catalog.Catalog { return d.current().index }
 
 // Changed returns a channel that is closed when Index returns something else
 // next, or may. Take it before the Index.
@@ -145,12 +209,12 @@ func (d *Dispatcher) Ready(ctx context.Context) { _ = d.set.Wait(ctx) }
 
 // Catalog returns the names of all servers and of their tools. It implements
 // autoclave.CatalogHost.
-func (h *Host) Catalog() *autoclave.Catalog { return h.d.snapshot().worker }
+func (h *Host) Catalog() *autoclave.Catalog { return h.snapshot().worker }
 
 // CatalogServers answers an array of {name, description, tools, …}. It
 // implements autoclave.CatalogHost.
 func (h *Host) CatalogServers(context.Context) (json.RawMessage, error) {
-	return marshal(h.d.snapshot().index.Servers())
+	return marshal(h.snapshot().index.Servers())
 }
 
 // defaultHits is the number of hits that CatalogSearch answers where none is
@@ -161,7 +225,7 @@ const defaultHits = 10
 // best first; where query is empty the tools as they come. It implements
 // autoclave.CatalogHost.
 func (h *Host) CatalogSearch(_ context.Context, query, server string, limit int) (json.RawMessage, error) {
-	snap := h.d.snapshot()
+	snap := h.snapshot()
 	if limit <= 0 {
 		limit = defaultHits
 	}
@@ -182,7 +246,7 @@ func (h *Host) CatalogSearch(_ context.Context, query, server string, limit int)
 // CatalogTypes returns the TypeScript declarations of a server's tools, or of
 // one. It implements autoclave.CatalogHost.
 func (h *Host) CatalogTypes(_ context.Context, server, tool string) (string, error) {
-	snap := h.d.snapshot()
+	snap := h.snapshot()
 	types, err := snap.index.Types(server, tool)
 	if err == nil {
 		return types, nil
@@ -221,7 +285,7 @@ func (h *Host) list(ctx context.Context, k kind, server string) (json.RawMessage
 		return h.do(ctx, hostCall{kind: k, server: server})
 	}
 	all := []json.RawMessage{}
-	for _, m := range h.d.set.Members() {
+	for _, m := range h.view.Members() {
 		// What a strict group says is listed to whoever asks for it by name: it
 		// would bind a program that only looks around.
 		if g := h.rules.policy.StrictGroup(m.Name); !m.Up || g != "" && !slices.Contains(h.flow.Labels(), g) {

@@ -53,14 +53,21 @@ type Dispatcher struct {
 	set *upstream.Set
 	log *slog.Logger
 
-	rules atomic.Pointer[rules]
+	// config is held for writing while rules and upstreams change together, and
+	// for reading by whoever takes both.
+	config sync.RWMutex
+	rules  atomic.Pointer[rules]
 
 	mu       sync.Mutex
 	describe map[string]string
-	snap     *snapshot
+	snaps    map[edition]*snapshot
 	sessions map[sessionKey]*session
 	limiters map[[2]string]*rate.Limiter
 	asking   int // executions that wait for a person
+
+	// instead answers tool calls in place of the upstreams, where a benchmark
+	// looks at all but them.
+	instead func(*hostCall) (json.RawMessage, error)
 }
 
 // Client is who sent the program of an execution, as far as something can be
@@ -95,6 +102,7 @@ type Caller struct {
 type Host struct {
 	d       *Dispatcher
 	rules   *rules
+	view    *upstream.View
 	caller  Caller
 	session *session
 	flow    *policy.Flow
@@ -104,7 +112,9 @@ type Host struct {
 	mu       sync.Mutex
 	bytes    int64 // carried by its calls
 	approved map[string]bool
-	calls    []audit.Call
+	calls    []entry
+	// unrecorded is how many calls the record has no room for.
+	unrecorded int
 }
 
 var (
@@ -122,7 +132,7 @@ func New(cfg Config) (*Dispatcher, error) {
 	}
 	d := &Dispatcher{
 		set: cfg.Upstreams, describe: maps.Clone(cfg.Describe), log: cfg.Logger,
-		sessions: map[sessionKey]*session{}, limiters: map[[2]string]*rate.Limiter{},
+		snaps: map[edition]*snapshot{}, sessions: map[sessionKey]*session{}, limiters: map[[2]string]*rate.Limiter{},
 	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
@@ -141,17 +151,50 @@ func (d *Dispatcher) Govern(r Rules, describe map[string]string) error {
 	if err != nil {
 		return err
 	}
+	d.config.Lock()
+	defer d.config.Unlock()
+	d.govern(compiled, describe)
+	return nil
+}
+
+// Reconfigure replaces the rules and descriptions as Govern does, and the
+// upstreams as upstream.Set.Apply does, at once: no execution begins with the
+// rules of before and a server that they do not know of. Where it returns an
+// error nothing has changed.
+func (d *Dispatcher) Reconfigure(r Rules, describe map[string]string, cfgs []upstream.Config, grace time.Duration) (upstream.Changes, error) {
+	compiled, err := compileRules(r)
+	if err != nil {
+		return upstream.Changes{}, err
+	}
+	d.config.Lock()
+	defer d.config.Unlock()
+	changes, err := d.set.Apply(cfgs, grace)
+	if err == nil {
+		d.govern(compiled, describe)
+	}
+	return changes, err
+}
+
+// began returns the rules and the upstreams of now. The view must be released.
+func (d *Dispatcher) began() (*rules, *upstream.View) {
+	d.config.RLock()
+	defer d.config.RUnlock()
+	return d.rules.Load(), d.set.View()
+}
+
+// govern is called with d.config held for writing.
+func (d *Dispatcher) govern(compiled *rules, describe map[string]string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.describe, d.snap = maps.Clone(describe), nil
+	d.describe = maps.Clone(describe)
+	clear(d.snaps)
 	d.rules.Store(compiled)
-	return nil
 }
 
 // For returns the host of an execution that begins, on behalf of the caller.
 func (d *Dispatcher) For(c Caller) *Host {
-	r := d.rules.Load()
-	h := &Host{d: d, rules: r, caller: c, session: d.session(c, r), begin: time.Now(), approved: map[string]bool{}}
+	r, view := d.began()
+	h := &Host{d: d, rules: r, view: view, caller: c, session: d.session(c), begin: time.Now(), approved: map[string]bool{}}
 	h.flow = r.policy.Begin(&h.session.flow)
 	if c.Stash != nil {
 		c.Stash.Raise(h.flow.Labels())
@@ -208,11 +251,12 @@ func (h *Host) do(ctx context.Context, c hostCall) (json.RawMessage, error) {
 	} else if h.rules.Audit != nil {
 		rec.Arguments = audit.Hash(c.args)
 	}
-	raw, tool, err := h.through(ctx, &c, &rec)
+	at := h.enter(rec, start)
+	raw, tool, err := h.through(ctx, &c, &rec, at)
 	rec.BytesIn = len(raw)
 	if err == nil {
 		failed := toolError(raw)
-		h.record(rec, start, failed)
+		h.record(at, rec, start, failed)
 		switch r := h.rules.Redact; {
 		case r == nil:
 			return raw, nil
@@ -223,7 +267,7 @@ func (h *Host) do(ctx context.Context, c hostCall) (json.RawMessage, error) {
 		}
 	}
 	e := hostError(err, c, tool)
-	h.record(rec, start, e)
+	h.record(at, rec, start, e)
 	return nil, h.told(e)
 }
 
@@ -236,11 +280,11 @@ func (h *Host) told(e *autoclave.Error) *autoclave.Error {
 
 // through takes the call through all stages but the last two, redaction and
 // audit, which see what came of it.
-func (h *Host) through(ctx context.Context, c *hostCall, rec *audit.Call) (json.RawMessage, *catalog.Tool, error) {
+func (h *Host) through(ctx context.Context, c *hostCall, rec *audit.Call, at int) (json.RawMessage, *catalog.Tool, error) {
 	d := h.d
 
 	// What is meant: an unknown name ends here.
-	found, err := d.resolve(ctx, *c)
+	found, err := h.resolve(ctx, *c)
 	var tool *catalog.Tool
 	if found != nil {
 		tool = &found.tool
@@ -270,6 +314,12 @@ func (h *Host) through(ctx context.Context, c *hostCall, rec *audit.Call) (json.
 		if err != nil {
 			return nil, tool, err
 		}
+		// While a person was asked the execution may have received what must
+		// not go there: then nothing is to be taken from the limits.
+		if flow := h.flow.Send(c.server); flow.Action == policy.Deny {
+			rec.Decision, rec.Rule = string(flow.Action), flow.Rule
+			return nil, tool, denied(c, flow)
+		}
 	}
 
 	// Limits. Sizes and numbers of calls are the runtime's.
@@ -278,12 +328,17 @@ func (h *Host) through(ctx context.Context, c *hostCall, rec *audit.Call) (json.
 	}
 
 	// The call. Since it was decided, the execution may have received what
-	// must not go there.
+	// must not go there. Whether the execution goes on is looked at before that:
+	// its end may say something too.
+	h.leaves(at, rec)
+	if ctx.Err() != nil {
+		return nil, tool, givenUp(ctx, c)
+	}
 	if flow := h.flow.Send(c.server); flow.Action == policy.Deny {
 		rec.Decision, rec.Rule = string(flow.Action), flow.Rule
 		return nil, tool, denied(c, flow)
 	}
-	raw, err := h.send(ctx, *c)
+	raw, err := h.deliver(ctx, c)
 	labels := h.flow.Receive(c.server)
 	if h.caller.Stash != nil {
 		h.caller.Stash.Raise(labels)
@@ -333,18 +388,23 @@ func toolError(raw json.RawMessage) error {
 	if !bytes.Contains(raw, []byte(`"isError"`)) {
 		return nil
 	}
+	// As the runtime reads it: an error with an odd content is one all the same.
+	if failed, ok := wire.Member(raw, "isError"); !ok || string(failed) != "true" {
+		return nil
+	}
 	var res struct {
-		IsError bool `json:"isError"`
 		Content []struct {
 			Text string `json:"text"`
 		} `json:"content"`
 	}
-	if json.Unmarshal(raw, &res) != nil || !res.IsError {
-		return nil
-	}
 	var texts []string
+	if err := json.Unmarshal(raw, &res); err != nil {
+		texts = append(texts, "(its content is no list of blocks)")
+	}
 	for _, c := range res.Content {
-		texts = append(texts, c.Text)
+		if c.Text != "" {
+			texts = append(texts, c.Text)
+		}
 	}
 	return autoclave.Errorf(autoclave.ToolError, "%s", strings.Join(texts, "\n"))
 }
@@ -354,18 +414,18 @@ const settleTime = 5 * time.Second
 
 // resolve finds the tool where one is called, and otherwise makes sure that the
 // server is known. It waits for one that is still starting.
-func (d *Dispatcher) resolve(ctx context.Context, c hostCall) (*known, error) {
-	snap := d.snapshot()
+func (h *Host) resolve(ctx context.Context, c hostCall) (*known, error) {
+	snap := h.snapshot()
 	if !snap.servers[c.server] {
 		return nil, snap.serverNotFound(c)
 	}
-	if _, err := d.set.Get(ctx, c.server); err != nil {
+	if _, err := h.view.Get(ctx, c.server); err != nil {
 		return nil, err
 	}
 	if c.kind == kindResource {
 		return nil, nil
 	}
-	snap = d.snapshot()
+	snap = h.snapshot()
 	if c.kind == kindTool {
 		if found := snap.tool(c.server, c.name); found != nil {
 			return found, nil
@@ -374,10 +434,10 @@ func (d *Dispatcher) resolve(ctx context.Context, c hostCall) (*known, error) {
 	// It may be in what the server has only just announced.
 	settle, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	if err := d.set.Settle(settle, c.server); err != nil {
-		d.log.Debug("a list is not fresh", "err", err)
+	if err := h.view.Settle(settle, c.server); err != nil {
+		h.d.log.Debug("a list is not fresh", "err", err)
 	}
-	snap = d.snapshot()
+	snap = h.snapshot()
 	if c.kind != kindTool {
 		return nil, snap.listErrors[c.server]
 	}
@@ -404,7 +464,7 @@ func (h *Host) validate(c *hostCall, found *known) error {
 	if err == nil {
 		return nil
 	}
-	faults := explain(found.schemas.input.root, value)
+	faults := explain(&found.schemas.input, value)
 	if len(faults) == 0 {
 		faults = []string{clip(err.Error())}
 	}
@@ -451,7 +511,7 @@ func (d *Dispatcher) checkOutput(c *hostCall, found *known, raw json.RawMessage)
 		return
 	}
 	if value, err := out.violates(res.Content); err != nil {
-		faults := explain(out.root, value)
+		faults := explain(out, value)
 		if len(faults) == 0 {
 			faults = []string{clip(err.Error())}
 		}
@@ -477,44 +537,4 @@ func describeJSON(b json.RawMessage) string {
 		return "a number"
 	}
 	return "empty"
-}
-
-// send hands the call to the upstream, or answers it from the catalog.
-func (h *Host) send(ctx context.Context, c hostCall) (json.RawMessage, error) {
-	d := h.d
-	if h.caller.Client != nil {
-		ctx = upstream.WithAsker(ctx, h.caller.Client)
-	}
-	switch c.kind {
-	case kindTool:
-		args := c.args
-		if len(args) == 0 {
-			args = nil
-		}
-		return d.set.Call(ctx, c.server, c.name, args)
-	case kindResource:
-		return d.set.ReadResource(ctx, c.server, c.name)
-	case kindResourceList:
-		list, err := d.snapshot().index.Resources(c.server)
-		if err != nil {
-			return nil, err
-		}
-		return marshal(list)
-	case kindTemplateList:
-		list, err := d.snapshot().index.Templates(c.server)
-		if err != nil {
-			return nil, err
-		}
-		return marshal(list)
-	}
-	return nil, autoclave.Errorf(autoclave.Internal, "a host call of the unknown kind %q", c.kind)
-}
-
-// checkResult makes sure that what an upstream wrote can be put into a frame
-// and read by a worker: the upstream package hands it on unread.
-func checkResult(raw json.RawMessage) error {
-	if err := wire.ValidateJSON(raw, wire.MaxDepth); err != nil {
-		return &upstream.Error{Kind: upstream.Protocol, Sent: true, Message: "its answer cannot be read: " + err.Error()}
-	}
-	return nil
 }

@@ -108,12 +108,13 @@ func later(e *autoclave.Error, after time.Duration) *autoclave.Error {
 }
 
 // clip shortens a name that a program made up to what fits a message.
-func clip(name string) string {
-	const limit = 200
-	if len(name) <= limit {
-		return name
+func clip(name string) string { return clipTo(name, 200) }
+
+func clipTo(s string, limit int) string {
+	if len(s) <= limit {
+		return s
 	}
-	return strings.ToValidUTF8(name[:limit], "") + "…"
+	return strings.ToValidUTF8(s[:limit], "") + "…"
 }
 
 func (s *snapshot) serverNotFound(c hostCall) *autoclave.Error {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,26 +20,34 @@ import (
 // What an explanation has at most: more helps nobody to mend the first.
 const (
 	maxFaults  = 5
+	maxFault   = 1000 // bytes
 	maxDescent = 64
+	// maxCompared is how many elements are compared with each other.
+	maxCompared = 200
+	// maxExplained is how many subschemas are looked at: alternatives within
+	// alternatives are as many as the server likes.
+	maxExplained = 30_000
 )
 
 // explain says, in words that a model can act on, why value does not fit the
 // schema: where, what was expected and what came. It is empty where it does not
 // know: it reads the common keywords, and the library decides.
-func explain(root *jsonschema.Schema, value any) []string {
-	e := explainer{root: root}
-	e.check(root, value, "", 0)
+func explain(s *schema, value any) []string {
+	left := maxExplained
+	e := explainer{at: s.at, left: &left}
+	e.check(s.root, value, "", 0)
 	return e.faults
 }
 
 type explainer struct {
-	root   *jsonschema.Schema
+	at     map[string]*jsonschema.Schema // by JSON pointer
+	left   *int
 	faults []string
 }
 
 func (e *explainer) fault(format string, args ...any) {
 	if len(e.faults) < maxFaults {
-		e.faults = append(e.faults, fmt.Sprintf(format, args...))
+		e.faults = append(e.faults, clipTo(fmt.Sprintf(format, args...), maxFault))
 	}
 }
 
@@ -51,7 +60,7 @@ func named(path string) string {
 }
 
 func (e *explainer) check(s *jsonschema.Schema, v any, path string, depth int) {
-	if s == nil || depth > maxDescent || len(e.faults) >= maxFaults {
+	if *e.left--; s == nil || *e.left < 0 || depth > maxDescent || len(e.faults) >= maxFaults {
 		return
 	}
 	if s.Ref != "" {
@@ -66,7 +75,7 @@ func (e *explainer) check(s *jsonschema.Schema, v any, path string, depth int) {
 		e.fault("%s is %s: it must be %s%s", named(path), shown(v), oneOf(s.Enum), nearValue(v, s.Enum))
 		return
 	case s.Const != nil && !reflect.DeepEqual(*s.Const, v):
-		e.fault("%s is %s: it must be %s", named(path), shown(v), shown(*s.Const))
+		e.fault("%s is %s: it must be %s", named(path), shown(v), oneOf([]any{*s.Const}))
 		return
 	}
 	for _, sub := range s.AllOf {
@@ -90,7 +99,7 @@ func (e *explainer) check(s *jsonschema.Schema, v any, path string, depth int) {
 func (e *explainer) alternatives(subs []*jsonschema.Schema, v any, path string, depth int) {
 	var best []string
 	for _, sub := range subs {
-		a := explainer{root: e.root}
+		a := explainer{at: e.at, left: e.left}
 		a.check(sub, v, path, depth+1)
 		if len(a.faults) == 0 {
 			return
@@ -144,6 +153,14 @@ func (e *explainer) object(s *jsonschema.Schema, v map[string]any, path string, 
 		}
 		e.fault("%s is missing%s", member(path, name), what)
 	}
+	for _, name := range slices.Sorted(maps.Keys(s.DependentRequired)) {
+		for _, other := range s.DependentRequired[name] {
+			_, has := v[name]
+			if _, ok := v[other]; has && !ok {
+				e.fault("%s is missing: it goes with %s", member(path, other), member(path, name))
+			}
+		}
+	}
 	if s.MinProperties != nil && len(v) < *s.MinProperties {
 		e.fault("%s has %d properties: %d are the fewest", named(path), len(v), *s.MinProperties)
 	}
@@ -159,12 +176,27 @@ func (e *explainer) array(s *jsonschema.Schema, v []any, path string, depth int)
 	if s.MaxItems != nil && len(v) > *s.MaxItems {
 		e.fault("%s has %d elements: %d are the most", named(path), len(v), *s.MaxItems)
 	}
+	if s.UniqueItems && len(v) <= maxCompared {
+		e.twice(v, path)
+	}
 	for i, x := range v {
 		sub := s.Items
 		if i < len(s.PrefixItems) {
 			sub = s.PrefixItems[i]
 		}
 		e.check(sub, x, path+"["+strconv.Itoa(i)+"]", depth+1)
+	}
+}
+
+// twice names two elements that are equal.
+func (e *explainer) twice(v []any, path string) {
+	for i, x := range v {
+		for j, y := range v[:i] {
+			if reflect.DeepEqual(x, y) {
+				e.fault("%s[%d] and %s[%d] are equal: no two elements may be", path, j, path, i)
+				return
+			}
+		}
 	}
 }
 
@@ -175,6 +207,11 @@ func (e *explainer) text(s *jsonschema.Schema, v, path string) {
 		e.fault("%s has %d characters: %d are the fewest", named(path), n, *s.MinLength)
 	case s.MaxLength != nil && n > *s.MaxLength:
 		e.fault("%s has %d characters: %d are the most", named(path), n, *s.MaxLength)
+	case s.Pattern != "":
+		// The library has compiled it, and keeps it to itself.
+		if re, err := regexp.Compile(s.Pattern); err == nil && !re.MatchString(v) {
+			e.fault("%s is %s: it must match the pattern %s", named(path), shown(v), clip(s.Pattern))
+		}
 	}
 }
 
@@ -193,22 +230,14 @@ func (e *explainer) number(s *jsonschema.Schema, v float64, path string) {
 			e.fault("%s is %s: it must be %s %v", named(path), shown(v), b.words, *b.bound)
 		}
 	}
-}
-
-// follow resolves the references that schemas of tools have.
-func (e *explainer) follow(ref string) *jsonschema.Schema {
-	if ref == "#" {
-		return e.root
-	}
-	for prefix, defs := range map[string]map[string]*jsonschema.Schema{"#/$defs/": e.root.Defs, "#/definitions/": e.root.Definitions} {
-		if rest, ok := strings.CutPrefix(ref, prefix); ok {
-			if tokens := split(rest); len(tokens) == 1 {
-				return defs[tokens[0]]
-			}
+	if m := s.MultipleOf; m != nil {
+		if _, rest := math.Modf(v / *m); rest != 0 {
+			e.fault("%s is %s: it must be a multiple of %v", named(path), shown(v), *m)
 		}
 	}
-	return nil
 }
+
+func (e *explainer) follow(ref string) *jsonschema.Schema { return referent(e.at, ref) }
 
 func (e *explainer) deref(s *jsonschema.Schema) *jsonschema.Schema {
 	for range maxDescent {

@@ -26,9 +26,11 @@ type Verdict struct {
 // nil they are not looked at. The error is that of the server or the tool not
 // being there.
 func (d *Dispatcher) Judge(ctx context.Context, c Caller, server, tool string, args json.RawMessage) (Verdict, error) {
-	h := &Host{d: d, rules: d.rules.Load(), caller: c}
+	r, view := d.began()
+	h := &Host{d: d, rules: r, view: view, caller: c}
+	defer h.view.Release()
 	call := hostCall{kind: kindTool, server: server, name: tool, args: args}
-	found, err := d.resolve(ctx, call)
+	found, err := h.resolve(ctx, call)
 	if err != nil {
 		return Verdict{}, hostError(err, call, nil)
 	}

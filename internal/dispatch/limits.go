@@ -18,11 +18,11 @@ func (h *Host) admit(c *hostCall) error {
 		limiter *rate.Limiter
 		of      string
 	}{
-		{h.session.limit, "this session"},
+		{h.session.limiter(r.PerSession), "this session"},
 		{h.d.limiter([2]string{c.server}, r.server(c.server)), "the server " + c.server},
 		{h.toolLimiter(c), c.server + "." + c.name},
 	} {
-		if b.limiter == nil || b.limiter.Limit() == rate.Inf {
+		if b.limiter == nil {
 			continue
 		}
 		res := b.limiter.ReserveN(now, 1)

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"time"
@@ -13,8 +14,44 @@ import (
 // maxRecorded bounds the calls of one record. Limits.Calls does, as a rule.
 const maxRecorded = 10_000
 
-// record notes a call that began at start.
-func (h *Host) record(c audit.Call, start time.Time, err error) {
+// entry is a call in the record: from its beginning, because a program may end
+// before its calls do, and what has been sent must be on record all the same.
+type entry struct {
+	audit.Call
+	start time.Time
+	open  bool
+}
+
+// enter notes a call that begins, and returns its place for record; -1 where
+// nothing is noted.
+func (h *Host) enter(c audit.Call, start time.Time) int {
+	if h.rules.Audit == nil {
+		return -1
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.calls) == maxRecorded {
+		h.unrecorded++
+		return -1
+	}
+	c.Start = millis(start.Sub(h.begin))
+	h.calls = append(h.calls, entry{c, start, true})
+	return len(h.calls) - 1
+}
+
+// leaves notes what has been decided of a call that is about to leave.
+func (h *Host) leaves(at int, c *audit.Call) {
+	if at < 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := &h.calls[at].Call
+	e.Decision, e.Rule, e.Approval = c.Decision, c.Rule, c.Approval
+}
+
+// record notes how a call ended that began at start.
+func (h *Host) record(at int, c audit.Call, start time.Time, err error) {
 	took := time.Since(start)
 	if d := h.d; d.log.Enabled(context.Background(), slog.LevelDebug) {
 		attrs := []slog.Attr{
@@ -29,7 +66,7 @@ func (h *Host) record(c audit.Call, start time.Time, err error) {
 		}
 		d.log.LogAttrs(context.Background(), slog.LevelDebug, "host call", attrs...)
 	}
-	if h.rules.Audit == nil {
+	if at < 0 {
 		return
 	}
 	c.Start, c.Millis = millis(start.Sub(h.begin)), millis(took)
@@ -41,9 +78,7 @@ func (h *Host) record(c audit.Call, start time.Time, err error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.calls) < maxRecorded {
-		h.calls = append(h.calls, c)
-	}
+	h.calls[at] = entry{Call: c}
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -55,6 +90,7 @@ func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 // nothing but an error.
 func (h *Host) Finish(ctx context.Context, p autoclave.Program, res *autoclave.Result) *autoclave.Result {
 	h.session.leave()
+	h.view.Release()
 	sink := h.rules.Audit
 	if sink != nil {
 		if err := sink.Write(context.WithoutCancel(ctx), h.recordOf(p, res)); err != nil {
@@ -81,7 +117,16 @@ func (h *Host) recordOf(p autoclave.Program, res *autoclave.Result) *audit.Recor
 		r.Program.Text = p.Source
 	}
 	h.mu.Lock()
-	r.Calls = slices.Clone(h.calls)
+	for _, e := range h.calls {
+		if e.open {
+			e.Code, e.Millis = autoclave.Cancelled, millis(time.Since(e.start))
+			e.Error = "the program ended before the call did: whether it was carried out is not known"
+		}
+		r.Calls = append(r.Calls, e.Call)
+	}
+	if h.unrecorded > 0 {
+		h.d.log.Warn("a record has not all calls", "calls", len(h.calls), "left_out", h.unrecorded)
+	}
 	h.mu.Unlock()
 	met := func(c autoclave.Code) {
 		if (c.Blame() == autoclave.BlameLimit || c == autoclave.RateLimited) && !slices.Contains(r.Limits, c) {
@@ -115,6 +160,10 @@ func (h *Host) redacted(res *autoclave.Result) *autoclave.Result {
 	if out.Error != nil {
 		e := *out.Error
 		e.Message, e.Suggestion = r.DataText(e.Message), r.DataText(e.Suggestion)
+		e.Server, e.Tool = r.DataText(e.Server), r.DataText(e.Tool)
+		if e.Result != nil {
+			e.Result = r.JSON(json.RawMessage(e.Result))
+		}
 		e.Frame, e.Stack, e.Cause = r.DataText(e.Frame), r.DataText(e.Stack), r.Text(e.Cause)
 		out.Error = &e
 	}
@@ -132,7 +181,7 @@ func (h *Host) redacted(res *autoclave.Result) *autoclave.Result {
 	}
 	out.Calls = slices.Clone(out.Calls)
 	for i := range out.Calls {
-		out.Calls[i].Tool = r.DataText(out.Calls[i].Tool)
+		out.Calls[i].Server, out.Calls[i].Tool = r.DataText(out.Calls[i].Server), r.DataText(out.Calls[i].Tool)
 	}
 	return &out
 }

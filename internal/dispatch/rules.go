@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/autoclave-run/autoclave/internal/audit"
@@ -75,6 +76,8 @@ func (r Rate) perSecond() float64 { return float64(r.Events) / r.Per.Seconds() }
 type rules struct {
 	Rules
 	policy *policy.Policy
+	// strict says that there is a group that keeps its data to itself.
+	strict bool
 }
 
 func compileRules(r Rules) (*rules, error) {
@@ -97,12 +100,21 @@ func compileRules(r Rules) (*rules, error) {
 			checks = append(checks, rate.check(fmt.Sprintf("Tools[%q][%q]", server, name)))
 		}
 	}
+	r.Rates.Servers = maps.Clone(r.Rates.Servers)
+	r.Rates.Tools = maps.Clone(r.Rates.Tools)
+	for server, tools := range r.Rates.Tools {
+		r.Rates.Tools[server] = maps.Clone(tools)
+	}
 	for _, err := range checks {
 		if err != nil {
 			return nil, err
 		}
 	}
-	return &rules{Rules: r, policy: p}, nil
+	out := &rules{Rules: r, policy: p}
+	for _, g := range r.Policy.Groups {
+		out.strict = out.strict || g.Strict && len(g.Servers) > 0
+	}
+	return out, nil
 }
 
 // maxMessage is how much of a message is looked at, in bytes. A program is

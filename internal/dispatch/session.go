@@ -24,9 +24,10 @@ const (
 type session struct {
 	flow   policy.Session
 	asking chan struct{} // has room for the one question that is put at a time
-	limit  *rate.Limiter
+	lasts  bool          // its owner says when it ends
 
 	mu       sync.Mutex
+	limit    *rate.Limiter // nil: there was no bound yet
 	approved map[string]bool
 	calls    int64
 	bytes    int64
@@ -38,16 +39,16 @@ type sessionKey struct{ principal, session string }
 
 // session returns that of the caller, a new one where there is none, with one
 // execution more. The caller must call leave.
-func (d *Dispatcher) session(c Caller, r *rules) *session {
+func (d *Dispatcher) session(c Caller) *session {
 	key := sessionKey{c.Principal, c.Session}
 	now := time.Now()
 	d.mu.Lock()
 	s := d.sessions[key]
 	if s == nil {
 		d.forget()
-		s = &session{asking: make(chan struct{}, 1), approved: map[string]bool{}, limit: rate.NewLimiter(rate.Inf, 0)}
+		s = &session{asking: make(chan struct{}, 1), approved: map[string]bool{}, lasts: c.Session != "" && c.Ended != nil}
 		d.sessions[key] = s
-		if c.Session != "" && c.Ended != nil {
+		if s.lasts {
 			context.AfterFunc(c.Ended, func() {
 				d.mu.Lock()
 				defer d.mu.Unlock()
@@ -65,7 +66,6 @@ func (d *Dispatcher) session(c Caller, r *rules) *session {
 		s.calls, s.bytes = 0, 0
 	}
 	s.running++
-	setRate(s.limit, r.Rates.PerSession)
 	return s
 }
 
@@ -76,8 +76,9 @@ func (s *session) leave() {
 	s.used = time.Now()
 }
 
-// forget makes room for one session more: the one goes that has been unused for
-// longest. Called with d.mu.
+// forget makes room for one session more: of those of which nobody says how
+// long they last the one goes that has been unused for longest. One that has
+// labels stays: to forget them would let out what they keep in. Called with d.mu.
 func (d *Dispatcher) forget() {
 	if len(d.sessions) < maxSessions {
 		return
@@ -86,7 +87,7 @@ func (d *Dispatcher) forget() {
 	var since time.Time
 	for key, s := range d.sessions {
 		s.mu.Lock()
-		if s.running == 0 && (since.IsZero() || s.used.Before(since)) {
+		if !s.lasts && s.running == 0 && len(s.flow.Labels()) == 0 && (since.IsZero() || s.used.Before(since)) {
 			oldest, since = key, s.used
 		}
 		s.mu.Unlock()
@@ -120,26 +121,33 @@ func (d *Dispatcher) limiter(key [2]string, r Rate) *rate.Limiter {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l := d.limiters[key]
-	if l == nil {
-		l = rate.NewLimiter(rate.Inf, 0)
-		d.limiters[key] = l
-	}
-	setRate(l, r)
-	return l
+	d.limiters[key] = adjusted(d.limiters[key], r)
+	return d.limiters[key]
 }
 
-// setRate changes a limiter where its rate is another. What has been used up
-// stays so.
-func setRate(l *rate.Limiter, r Rate) {
-	limit, burst := rate.Inf, 0
-	if r != (Rate{}) {
-		limit, burst = rate.Limit(r.perSecond()), r.Burst
+// limiter returns the limiter of the session, or nil where there is no bound.
+func (s *session) limiter(r Rate) *rate.Limiter {
+	if r == (Rate{}) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit = adjusted(s.limit, r)
+	return s.limit
+}
+
+// adjusted returns a limiter with that rate: a new one, which is full, where
+// there is none yet. Of an old one what has been used up stays so.
+func adjusted(l *rate.Limiter, r Rate) *rate.Limiter {
+	limit := rate.Limit(r.perSecond())
+	if l == nil {
+		return rate.NewLimiter(limit, r.Burst)
 	}
 	if l.Limit() != limit {
 		l.SetLimit(limit)
 	}
-	if l.Burst() != burst {
-		l.SetBurst(burst)
+	if l.Burst() != r.Burst {
+		l.SetBurst(r.Burst)
 	}
+	return l
 }

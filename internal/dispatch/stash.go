@@ -61,6 +61,8 @@ func (h *Host) StashKeys(context.Context) (keys []string, err error) {
 // on what f returns before the program gets to know anything.
 func (h *Host) stashed(kind, key string, out int, f func(s *stash.Store, labels []string) (in int, take []string, err error)) error {
 	start := time.Now()
+	rec := audit.Call{Kind: kind, Tool: key, BytesOut: out}
+	at := h.enter(rec, start)
 	var in int
 	var err error
 	if s := h.caller.Stash; s == nil {
@@ -74,7 +76,8 @@ func (h *Host) stashed(kind, key string, out int, f func(s *stash.Store, labels 
 		s.Raise(h.flow.Take(take))
 	}
 	err = stashError(err)
-	h.record(audit.Call{Kind: kind, Tool: key, BytesOut: out, BytesIn: in}, start, err)
+	rec.BytesIn = in
+	h.record(at, rec, start, err)
 	return err
 }
 

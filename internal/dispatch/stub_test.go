@@ -159,6 +159,11 @@ func connect(t testing.TB, stubs ...*stub) *upstream.Set {
 	for _, s := range stubs {
 		cfgs = append(cfgs, s.config())
 	}
+	return connectWith(t, cfgs...)
+}
+
+func connectWith(t testing.TB, cfgs ...upstream.Config) *upstream.Set {
+	t.Helper()
 	set, err := upstream.OpenSet(context.Background(), cfgs)
 	if err != nil {
 		t.Fatal(err)

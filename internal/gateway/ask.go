@@ -51,6 +51,9 @@ func (c client) Can(method string) bool {
 func (c client) CallProgress(server, tool string, done float64, total *float64, message string) {
 	what := server + "." + tool
 	if r := c.s.calling(c.principal, what); r != nil {
+		if g := r.host.governor; g != nil {
+			message = g.Text(message)
+		}
 		r.relay.calling(what, done, total, message)
 	}
 }
@@ -183,11 +186,34 @@ func send(ctx context.Context, ss *mcp.ServerSession, request mcp.InputRequest) 
 	case *mcp.CreateMessageWithToolsParams:
 		return ss.CreateMessageWithTools(ctx, p)
 	case *mcp.ElicitParams:
-		return ss.Elicit(ctx, p)
+		asked := *p
+		if raw, ok := p.RequestedSchema.(json.RawMessage); ok {
+			asked.RequestedSchema = &form{schema: raw}
+		}
+		return ss.Elicit(ctx, &asked)
 	case *mcp.ListRootsParams:
 		return ss.ListRoots(ctx, p)
 	}
 	return nil, fmt.Errorf("a request of type %T", request)
+}
+
+// form is the schema of a form, for the client only. The SDK marshals it when it
+// sends it, and once more when the answer is there: to check that, and to put
+// the schema's defaults where the user left something out. But those would be
+// answers in the name of a user who gave none, and whether the others will do is
+// for the server to say that asked. So the second time there is no schema. (In
+// the versions with round trips the SDK does neither.)
+type form struct {
+	schema json.RawMessage
+	sent   bool
+}
+
+func (f *form) MarshalJSON() ([]byte, error) {
+	if f.sent {
+		return []byte("null"), nil
+	}
+	f.sent = true
+	return f.schema, nil
 }
 
 func (r *run) current() *mcp.CallToolRequest {

@@ -154,7 +154,11 @@ func (r *run) calling(ctx context.Context, what string) (done func()) {
 			delete(r.waits, what)
 		}
 		r.mu.Unlock()
-		r.relay.called(what)
+		said := what
+		if g := r.host.governor; g != nil {
+			said = g.Text(said) // names and URIs are what the program makes up
+		}
+		r.relay.called(said)
 	}
 }
 

@@ -38,12 +38,16 @@ type HTTPConfig struct {
 	// or without, besides the address that it is reached at and, for a
 	// loopback one, localhost.
 	Hosts []string
-	// TLS has the certificate, where Serve is to speak TLS.
-	TLS *tls.Config
+	// TLS has the certificate, where Serve is to speak TLS. Or TLSCert and TLSKey
+	// are PEM files with it, which are read again when they change.
+	TLS             *tls.Config
+	TLSCert, TLSKey string
 	// MaxBody and MaxHeader bound a request, in bytes. Default 4 MiB and 64 KiB.
 	MaxBody, MaxHeader int64
-	// MaxBodies bounds the bodies of all requests that are under way, in bytes.
-	// Default 256 MiB.
+	// MaxBodies bounds the bodies of all requests that are under way, and of
+	// those whose client has gone and whose program runs, in bytes. Where there
+	// may be several principals, half of it is the bound for one; decoding one
+	// takes more than its size for a moment. Default 64 MiB.
 	MaxBodies int64
 	// HeaderTimeout and BodyTimeout bound how long a request may take to
 	// arrive, IdleTimeout a connection without one, WriteTimeout how long a
@@ -56,6 +60,10 @@ type HTTPConfig struct {
 	// MaxConnections bounds the connections; further ones wait to be accepted.
 	// Default 4096.
 	MaxConnections int
+	// MaxConnectionsPerAddress bounds those of one address, which for IPv6 is a
+	// network of 64 bits; further ones are closed. Default none: behind a proxy
+	// all have its address.
+	MaxConnectionsPerAddress int
 	// MaxRequests and MaxRequestsPerPrincipal bound the requests that are under
 	// way, with the streams that are open. Default 8192 and 1024, or
 	// MaxRequests where that is less.
@@ -72,10 +80,10 @@ type HTTPConfig struct {
 	// Drain is how long executions may go on when Serve's context has ended.
 	// Default 30 s; negative means not at all.
 	Drain time.Duration
-	// Ready says what is missing for programs to be run, or nothing. It must
-	// be quick, and must name nothing that is a secret: anybody may ask. Nil:
-	// nothing is ever missing.
-	Ready func() []string
+	// Ready says what is missing for programs to be run, or nothing; servers by
+	// their names where the one who asks may know them, which not everybody may.
+	// It must be quick. Nil: nothing is ever missing.
+	Ready func(names bool) []string
 }
 
 // HTTP serves a Gateway over Streamable HTTP: protocol versions up to
@@ -92,7 +100,9 @@ type HTTP struct {
 	gate       *gate
 	places     *places
 	events     *events
-	bodies     atomic.Int64 // bytes
+	bodies     *budget
+	untaken    untaken
+	discards   chan struct{} // has one in it for each refused request that is read to its end
 	sessions   http.Handler
 	stateless  http.Handler
 	metadata   string // path of the OAuth metadata; empty: there is no issuer
@@ -112,13 +122,24 @@ func (g *Gateway) NewHTTP(cfg HTTPConfig) (*HTTP, error) {
 	}
 	h := &HTTP{
 		g: g, cfg: cfg, log: g.log, hosts: newHosts(cfg.Hosts),
-		gate:   newGate(cfg.MaxRequests, cfg.MaxRequestsPerPrincipal),
-		places: newPlaces(cfg.MaxSessions, cfg.MaxPerPrincipal, cfg.SessionTimeout),
-		events: newEvents(cfg.MaxEvents),
+		gate:     newGate(cfg.MaxRequests, cfg.MaxRequestsPerPrincipal),
+		places:   newPlaces(cfg.MaxSessions, cfg.MaxPerPrincipal, cfg.SessionTimeout),
+		events:   newEvents(cfg.MaxEvents),
+		discards: make(chan struct{}, max(cfg.MaxConnections/16, 1)),
+		untaken:  untaken{max: maxUntaken},
 	}
 	h.life, h.end = context.WithCancel(context.Background())
 	var err error
 	if h.auth, err = newAuthenticator(h.life, cfg.Tokens, cfg.JWT, g.log); err != nil {
+		h.end()
+		return nil, fmt.Errorf("gateway: HTTPConfig.%w", err)
+	}
+	share := cfg.MaxBodies
+	if h.auth != nil { // but one request must fit
+		share = max(share/2, cfg.MaxBody)
+	}
+	h.bodies = newBudget(cfg.MaxBodies, share)
+	if err := h.certificate(); err != nil {
 		h.end()
 		return nil, fmt.Errorf("gateway: HTTPConfig.%w", err)
 	}
@@ -145,7 +166,8 @@ func (c *HTTPConfig) check() error {
 	}{
 		{"MaxBody", c.MaxBody}, {"MaxHeader", c.MaxHeader}, {"MaxBodies", c.MaxBodies}, {"HeaderTimeout", int64(c.HeaderTimeout)},
 		{"BodyTimeout", int64(c.BodyTimeout)}, {"IdleTimeout", int64(c.IdleTimeout)}, {"WriteTimeout", int64(c.WriteTimeout)},
-		{"KeepAlive", int64(c.KeepAlive)}, {"MaxConnections", int64(c.MaxConnections)}, {"MaxRequests", int64(c.MaxRequests)},
+		{"KeepAlive", int64(c.KeepAlive)}, {"MaxConnections", int64(c.MaxConnections)},
+		{"MaxConnectionsPerAddress", int64(c.MaxConnectionsPerAddress)}, {"MaxRequests", int64(c.MaxRequests)},
 		{"MaxRequestsPerPrincipal", int64(c.MaxRequestsPerPrincipal)}, {"MaxSessions", int64(c.MaxSessions)},
 		{"MaxPerPrincipal", int64(c.MaxPerPrincipal)}, {"SessionTimeout", int64(c.SessionTimeout)}, {"MaxEvents", c.MaxEvents},
 	} {
@@ -156,7 +178,7 @@ func (c *HTTPConfig) check() error {
 	setDefault(&c.Path, "/mcp")
 	setDefault(&c.MaxBody, 4<<20)
 	setDefault(&c.MaxHeader, 64<<10)
-	setDefault(&c.MaxBodies, 256<<20)
+	setDefault(&c.MaxBodies, 64<<20)
 	setDefault(&c.HeaderTimeout, 10*time.Second)
 	setDefault(&c.BodyTimeout, 30*time.Second)
 	setDefault(&c.IdleTimeout, 2*time.Minute)
@@ -210,13 +232,19 @@ func (h *HTTP) Close() {
 
 // ServeHTTP implements http.Handler.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// Also of what nobody reads: net/http waits for it before it goes on.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.cfg.BodyTimeout)) // in tests there may be none
+	}
 	switch path := r.URL.Path; {
 	case path == h.cfg.Path:
-		h.serveMCP(w, r)
+		if no := h.serveMCP(w, r); no != nil {
+			no.answer(h, w, r)
+		}
 	case path == "/healthz" && isRead(r):
 		fmt.Fprintln(w, "ok")
 	case path == "/readyz" && isRead(r):
-		h.serveReady(w)
+		h.serveReady(w, r)
 	case h.metadata != "" && (path == h.metadata || path == h.metadata+h.cfg.Path):
 		h.serveMetadata(w, r)
 	default:
@@ -226,13 +254,13 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func isRead(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-func (h *HTTP) serveReady(w http.ResponseWriter) {
+func (h *HTTP) serveReady(w http.ResponseWriter, r *http.Request) {
 	var missing []string
 	if h.draining.Load() {
 		missing = append(missing, "it is shutting down")
 	}
 	if h.cfg.Ready != nil {
-		missing = append(missing, h.cfg.Ready()...)
+		missing = append(missing, h.cfg.Ready(h.mayKnow(r))...)
 	}
 	if len(missing) == 0 {
 		fmt.Fprintln(w, "ready")
@@ -242,10 +270,23 @@ func (h *HTTP) serveReady(w http.ResponseWriter) {
 	http.Error(w, "not ready: "+strings.Join(missing, "; "), http.StatusServiceUnavailable)
 }
 
+// mayKnow reports whether who asks outside of the protocol may use it.
+func (h *HTTP) mayKnow(r *http.Request) bool {
+	if !h.hosts.allow(r.Host, localAddr(r)) || !originAllowed(r, h.cfg.Origins) {
+		return false
+	}
+	if h.gate.enter() != nil { // an issuer may have to be asked
+		return false
+	}
+	defer h.gate.leave()
+	_, err := h.identify(r)
+	return err == nil
+}
+
 // serveMetadata tells a client where it gets a token (RFC 9728).
 func (h *HTTP) serveMetadata(w http.ResponseWriter, r *http.Request) {
 	if !h.hosts.allow(r.Host, localAddr(r)) {
-		h.forbid(w, r, "Host", r.Host)
+		h.forbidden(r, "Host", r.Host).answer(h, w, r)
 		return
 	}
 	auth.ProtectedResourceMetadataHandler(&oauthex.ProtectedResourceMetadata{

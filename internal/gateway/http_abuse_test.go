@@ -48,7 +48,12 @@ func TestHTTPRefuses(t *testing.T) {
 		{"depth, without sessions", raw{version: "2026-07-28", body: deep}, 400},
 		{"bytes", raw{session: id, version: legacy, body: "\x00\xff\xfe"}, 400},
 		{"a method that is none", raw{session: id, version: legacy, body: `{"jsonrpc":"2.0","id":3,"method":"no/such"}`}, 400},
-		{"no session for a call", raw{version: legacy, body: execution("return 1")}, 200}, // which is an error of JSON-RPC
+		{"no session for a call", raw{version: legacy, body: execution("return 1")}, 400},
+		{"no session for a notification", raw{version: legacy, body: `{"jsonrpc":"2.0","method":"notifications/initialized"}`}, 400},
+		{"no session for a batch", raw{body: "[" + initialize + "]"}, 200}, // whose answers are errors
+		{"no session for a ping", raw{body: `{"jsonrpc":"2.0","id":1,"method":"ping"}`}, 200},
+		{"a version without sessions that is not in the header", raw{body: statelessExecution("", "return 1").body}, 400},
+		{"a stream with a body", raw{method: http.MethodGet, session: id, version: legacy, body: strings.Repeat("x", 70<<10)}, 413},
 		{"a forged session", raw{session: "AAAAAAAAAAAAAAAAAAAAAAAAAA", version: legacy, body: execution("return 1")}, 404},
 		{"a session with a path in it", raw{session: "../../etc/passwd", version: legacy, body: execution("return 1")}, 404},
 		{"a very long session", raw{session: strings.Repeat("A", 10000), version: legacy, body: execution("return 1")}, 404},
@@ -371,14 +376,14 @@ func TestHTTPOverload(t *testing.T) {
 
 	// Bodies: two that fit alone, and not together.
 	half := make(chan struct{})
-	for range 2 {
+	for _, token := range []string{aliceToken, bobToken} {
 		pr, pw := io.Pipe()
 		go func() {
-			_, _ = pw.Write(make([]byte, 700<<10))
+			_, _ = pw.Write(make([]byte, 600<<10))
 			<-half
 			pw.CloseWithError(io.ErrUnexpectedEOF)
 		}()
-		r := w.request(context.Background(), raw{token: aliceToken, version: "2026-07-28"})
+		r := w.request(context.Background(), raw{token: token, version: "2026-07-28"})
 		r.Body = pr
 		wg.Go(func() {
 			res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
@@ -388,8 +393,8 @@ func TestHTTPOverload(t *testing.T) {
 		})
 	}
 	held = 2
-	eventually(t, "the bodies to be there", func() bool { return w.handler.Held().BodyBytes >= 2*700<<10 })
-	refused("a large one", bobToken, strings.Repeat("x", 300<<10), 503)
+	eventually(t, "the bodies to be there", func() bool { return w.handler.Held().BodyBytes >= 2*600<<10 })
+	refused("a large one", bobToken, strings.Repeat("x", 400<<10), 503)
 	refused("a small one", bobToken, "", 200)
 	close(half)
 	wg.Wait()

@@ -34,7 +34,8 @@ type JWTConfig struct {
 	// 30 s. That it cannot be had is no error of the start: until it can, no
 	// token is taken.
 	KeysURL string
-	// KeysFile is a file with the key set, in place of KeysURL. It is read once.
+	// KeysFile is a file with the key set, in place of KeysURL. It is read again
+	// when it changes; while it cannot be read the keys stay as they were.
 	KeysFile string
 	// PrincipalClaim is the claim that names the principal. Default "sub".
 	PrincipalClaim string
@@ -47,6 +48,7 @@ type JWTConfig struct {
 type identity struct {
 	principal string
 	expires   time.Time // zero: never
+	body      *hold     // on the body of the request
 }
 
 // anonymous is whoever sends a request where nobody has to say who he is.
@@ -128,7 +130,7 @@ func bearer(r *http.Request) string {
 
 // jwtVerifier verifies JSON Web Tokens.
 type jwtVerifier struct {
-	keys   keyfunc.Keyfunc
+	keys   func() keyfunc.Keyfunc
 	parser *jwt.Parser
 	claim  string
 	leeway time.Duration
@@ -156,9 +158,13 @@ func newJWTVerifier(ctx context.Context, cfg JWTConfig, log *slog.Logger) (*jwtV
 	)
 	var err error
 	if cfg.KeysFile != "" {
-		v.keys, err = keysFromFile(cfg.KeysFile)
+		var file *reloaded[keyfunc.Keyfunc]
+		file, err = reload("key set", func() (keyfunc.Keyfunc, error) { return keysFromFile(cfg.KeysFile) }, log, cfg.KeysFile)
+		v.keys = file.get
 	} else {
-		v.keys, err = keysFromURL(ctx, cfg.KeysURL, log)
+		var keys keyfunc.Keyfunc
+		keys, err = keysFromURL(ctx, cfg.KeysURL, log)
+		v.keys = func() keyfunc.Keyfunc { return keys }
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the key set: %w", err)
@@ -234,8 +240,12 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (v *jwtVerifier) verify(ctx context.Context, token string) (identity, error) {
+	// Fetching the keys again is for all: who asked for it and has gone must not
+	// have used up the time until the next one may.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
+	defer cancel()
 	claims := jwt.MapClaims{}
-	if _, err := v.parser.ParseWithClaims(token, claims, v.keys.KeyfuncCtx(ctx)); err != nil {
+	if _, err := v.parser.ParseWithClaims(token, claims, v.keys().KeyfuncCtx(ctx)); err != nil {
 		return identity{}, err
 	}
 	name, ok := claims[v.claim].(string)

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -236,6 +237,65 @@ func TestJWTKeysLater(t *testing.T) {
 	}
 }
 
+// Who makes us fetch the keys and goes does not keep the others from the new
+// ones.
+func TestJWTKeysFetchedForSomeoneGone(t *testing.T) {
+	keys := map[string]*rsa.PrivateKey{}
+	for _, kid := range []string{"old", "new", "forged"} {
+		k, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[kid] = k
+	}
+	var rotated atomic.Bool
+	entered, answer := make(chan struct{}, 1), make(chan struct{})
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !rotated.Load() {
+			fmt.Fprint(w, keySet(rsaJWK("old", &keys["old"].PublicKey)))
+			return
+		}
+		entered <- struct{}{}
+		select {
+		case <-answer:
+		case <-r.Context().Done():
+			return
+		}
+		fmt.Fprint(w, keySet(rsaJWK("new", &keys["new"].PublicKey)))
+	}))
+	t.Cleanup(issuer.Close)
+	w := newWeb(t, webSetup{http: gateway.HTTPConfig{JWT: &gateway.JWTConfig{Issuer: "i", Audience: "a", KeysURL: issuer.URL}}})
+	token := func(kid string) string {
+		tok := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"iss": "i", "aud": "a", "sub": "carol", "exp": time.Now().Add(time.Hour).Unix()})
+		tok.Header["kid"] = kid
+		signed, err := tok.SignedString(keys[kid])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed
+	}
+	rotated.Store(true)
+	c := w.dial()
+	if _, err := io.WriteString(c, "GET /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "+token("forged")+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	c.Close()
+	// As long as it may take to notice that he has gone.
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end) && w.handler.Held().Requests > 0; time.Sleep(time.Millisecond) {
+	}
+	close(answer)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		res, body := w.do(raw{token: token("new"), method: http.MethodGet})
+		if res.StatusCode == 400 { // it is let in, and names no session
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s %s", res.Status, body)
+		}
+	}
+}
+
 func TestHTTPConfig(t *testing.T) {
 	w := newWorld(t, setup{})
 	dir := t.TempDir()
@@ -259,6 +319,9 @@ func TestHTTPConfig(t *testing.T) {
 		{"HTTPConfig.Path is", gateway.HTTPConfig{Path: "/readyz"}},
 		{"HTTPConfig.Tokens[0]", gateway.HTTPConfig{Tokens: []gateway.Token{{Principal: "a", Token: "short"}}}},
 		{"HTTPConfig.Tokens[0]", gateway.HTTPConfig{Tokens: []gateway.Token{{Token: aliceToken}}}},
+		{"HTTPConfig.TLSCert and TLSKey", gateway.HTTPConfig{TLSCert: write("cert.pem", "")}},
+		{"HTTPConfig.TLSCert: reading the certificate", gateway.HTTPConfig{TLSCert: write("cert.pem", ""), TLSKey: write("key.pem", "")}},
+		{"HTTPConfig.MaxConnectionsPerAddress is -1", gateway.HTTPConfig{MaxConnectionsPerAddress: -1}},
 		{"HTTPConfig.JWT: it must have", gateway.HTTPConfig{JWT: &gateway.JWTConfig{}}},
 		{"HTTPConfig.JWT: the key set", gateway.HTTPConfig{JWT: jwtFrom(filepath.Join(dir, "none"))}},
 		{"no keys", gateway.HTTPConfig{JWT: jwtFrom(write("empty.json", `{"keys":[]}`))}},

@@ -16,6 +16,7 @@ type HTTPHeld struct {
 	EventBytes    int64 // of the event store
 	EventSessions int
 	BodyBytes     int64
+	Discards      int // refused requests that are read to their end
 	Requests      int
 	Stashes       int
 	Gateway       int // sessions of the gateway
@@ -23,7 +24,7 @@ type HTTPHeld struct {
 
 // Held returns what h holds for its clients.
 func (h *HTTP) Held() HTTPHeld {
-	held := HTTPHeld{Sessions: h.places.counts(), BodyBytes: h.bodies.Load(), Stashes: h.g.stashes.Len()}
+	held := HTTPHeld{Sessions: h.places.counts(), BodyBytes: h.bodies.held(), Discards: len(h.discards), Stashes: h.g.stashes.Len()}
 	held.EventBytes, held.EventSessions = h.events.held()
 	h.gate.mu.Lock()
 	held.Requests = h.gate.total

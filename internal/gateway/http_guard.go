@@ -9,6 +9,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/autoclave-run/autoclave"
 )
 
 // A web page can make its reader's browser send requests to addresses that
@@ -145,4 +150,104 @@ func (g *gate) leaveAs(principal string) {
 	if g.of[principal]--; g.of[principal] == 0 {
 		delete(g.of, principal)
 	}
+}
+
+// budget bounds the bytes that are held for clients: those of all, and those of
+// one principal.
+type budget struct {
+	max, perPrincipal int64
+
+	mu    sync.Mutex
+	total int64
+	of    map[string]int64
+}
+
+func newBudget(most, perPrincipal int64) *budget {
+	return &budget{max: most, perPrincipal: perPrincipal, of: map[string]int64{}}
+}
+
+// hold returns a hold on nothing yet. It has one user, who must drop it.
+func (b *budget) hold(principal string) *hold {
+	return &hold{budget: b, principal: principal, users: 1}
+}
+
+func (b *budget) held() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total
+}
+
+// hold is what one request holds of a budget, until its last user drops it. A
+// nil hold is one on nothing.
+type hold struct {
+	budget    *budget
+	principal string
+
+	// What follows is guarded by budget.mu.
+	bytes int64
+	users int
+}
+
+// more adds n bytes, or says why there is no room for them.
+func (h *hold) more(n int64) error {
+	b := h.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case n == 0: // which leaves no entry behind
+		return nil
+	case b.total+n > b.max:
+		return tooLarge("the requests that are under way are too large together")
+	case b.of[h.principal]+n > b.perPrincipal:
+		return tooLarge("the requests of this principal that are under way are too large together")
+	}
+	b.total += n
+	b.of[h.principal] += n
+	h.bytes += n
+	return nil
+}
+
+func tooLarge(message string) error {
+	return &autoclave.Error{Code: autoclave.Overloaded, RetryAfter: time.Second, Message: message}
+}
+
+// keep adds a user.
+func (h *hold) keep() {
+	if h == nil {
+		return
+	}
+	h.budget.mu.Lock()
+	defer h.budget.mu.Unlock()
+	h.users++
+}
+
+// drop takes a user away.
+func (h *hold) drop() {
+	if h == nil {
+		return
+	}
+	b := h.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if h.users--; h.users > 0 {
+		return
+	}
+	b.total -= h.bytes
+	if b.of[h.principal] -= h.bytes; b.of[h.principal] == 0 {
+		delete(b.of, h.principal)
+	}
+}
+
+// bodyExtra is where the SDK carries the hold on a request's body, with the
+// token: the context of a request that is handled is that of its session.
+const bodyExtra = "autoclave.body"
+
+// bodyOf returns the hold on the body of a request, nil where it did not come
+// over HTTP.
+func bodyOf(req *mcp.CallToolRequest) *hold {
+	if req.Extra == nil || req.Extra.TokenInfo == nil {
+		return nil
+	}
+	h, _ := req.Extra.TokenInfo.Extra[bodyExtra].(*hold)
+	return h
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -79,6 +80,19 @@ func TestOrigins(t *testing.T) {
 		}
 		if got := originAllowed(r, allowed); got != c.want {
 			t.Errorf("%q at %q: %v", c.origins, c.host, got)
+		}
+	}
+}
+
+func TestMessages(t *testing.T) {
+	many := strings.Repeat(`{"a":[1,2,",",{}]},`, maxBatch)
+	for body, want := range map[string]int{
+		``: 1, ` `: 1, `{}`: 1, `{"a":[1,2,3]}`: 1, `[]`: 1, `[{}]`: 1, ` [1, 2]`: 2, "\n[[1,2],{\"a\":1,\"b\":2}]": 2,
+		`["a,b","\",\\",3]`: 3, `["\`: 1, `[,,`: 3, `]],,`: 1,
+		`[` + many[:len(many)-1] + `]`: maxBatch, `[` + many + `1]`: maxBatch + 1, `[` + strings.Repeat(many, 9): maxBatch + 1,
+	} {
+		if got := messages([]byte(body)); got != want {
+			t.Errorf("%.50q: %d, want %d", body, got, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -42,9 +43,10 @@ type cutter struct {
 	l  net.Listener
 	to string
 
-	mu    sync.Mutex
-	conns []net.Conn
-	wg    sync.WaitGroup
+	mu     sync.Mutex
+	conns  []net.Conn
+	passed bytes.Buffer // to clients
+	wg     sync.WaitGroup
 }
 
 func newCutter(t *testing.T, to string) *cutter {
@@ -73,14 +75,35 @@ func (c *cutter) accept() {
 		c.mu.Lock()
 		c.conns = append(c.conns, in, out)
 		c.mu.Unlock()
-		pass := func(to, from net.Conn) {
+		pass := func(to io.Writer, from io.Reader) {
 			_, _ = io.Copy(to, from)
-			to.Close()
-			from.Close()
+			out.Close()
+			in.Close()
 		}
 		c.wg.Go(func() { pass(out, in) })
-		c.wg.Go(func() { pass(in, out) })
+		c.wg.Go(func() { pass(watched{c, in}, out) })
 	}
+}
+
+// watched is the connection to a client.
+type watched struct {
+	c  *cutter
+	to io.Writer
+}
+
+func (w watched) Write(p []byte) (int, error) {
+	n, err := w.to.Write(p)
+	w.c.mu.Lock()
+	defer w.c.mu.Unlock()
+	w.c.passed.Write(p[:n])
+	return n, err
+}
+
+// hasPassed reports whether a text was passed on to a client.
+func (c *cutter) hasPassed(text string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Contains(c.passed.Bytes(), []byte(text))
 }
 
 func (c *cutter) cut() {
@@ -103,7 +126,7 @@ func TestTypeScriptClients(t *testing.T) {
 		gateway: func(c *gateway.Config) {
 			c.NewHost = func(caller gateway.Caller) (autoclave.Host, error) {
 				return &fakeHost{tools: map[string]func(context.Context, json.RawMessage) (string, error){
-					"s.gate": gate,
+					"s.gate": gate, "s.echo": echo,
 					"s.elicit": func(ctx context.Context, _ json.RawMessage) (string, error) {
 						answer, err := caller.Client.Ask(ctx, "elicitation/create", json.RawMessage(`{"message":"?","requestedSchema":{"type":"object","properties":{}}}`))
 						return string(answer), err
@@ -113,9 +136,9 @@ func TestTypeScriptClients(t *testing.T) {
 		},
 	})
 	type outcome struct {
-		Session, Text               string
-		Tools, Progress, Logs, Errs []string
-		Value                       json.RawMessage
+		Session, Text                 string
+		Tools, Progress, Logs, Errors []string
+		Value                         json.RawMessage
 	}
 	run := func(url, sdk, code string) (got outcome) {
 		t.Helper()
@@ -151,12 +174,21 @@ func TestTypeScriptClients(t *testing.T) {
 			t.Errorf("%s has the session %q", sdk, got.Session)
 		}
 	}
+	// Progress that we report for it does not come in one piece with the answer,
+	// which the first SDK would take for an error.
+	if got := run(w.url, "v1", `await tools.s.echo({}); return 1`); got.Text != "1" || len(got.Errors) > 0 {
+		t.Errorf("a call right before the end: %+v", got)
+	}
 	eventually(t, "the sessions to be gone", func() bool { h := w.handler.Held(); return h.Sessions == 0 && h.Gateway == 0 })
 
 	between := newCutter(t, w.address)
 	done := make(chan outcome, 1)
-	go func() { done <- run("http://"+between.l.Addr().String()+"/mcp", "v1", `return await tools.s.gate()`) }()
+	go func() {
+		done <- run("http://"+between.l.Addr().String()+"/mcp", "v1", `console.log("it has begun"); return await tools.s.gate()`)
+	}()
 	<-entered
+	// A client whose request is not answered at all yet cannot come back for it.
+	eventually(t, "the client to have heard of it", func() bool { return between.hasPassed("it has begun") })
 	between.cut()
 	eventually(t, "the server to notice", func() bool { return w.handler.Held().Requests == 0 })
 	close(open)

@@ -7,53 +7,57 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/autoclave-run/autoclave"
 )
 
-// serveMCP lets a request through to the protocol, if it may.
-func (h *HTTP) serveMCP(w http.ResponseWriter, r *http.Request) {
+// serveMCP lets a request through to the protocol, if it may. Where it may not,
+// and has not been read, it returns how to answer it: that takes time, in which
+// it must hold no place of others.
+func (h *HTTP) serveMCP(w http.ResponseWriter, r *http.Request) *denial {
 	if !h.hosts.allow(r.Host, localAddr(r)) {
-		h.forbid(w, r, "Host", r.Host)
-		return
+		return h.forbidden(r, "Host", r.Host)
 	}
 	if !originAllowed(r, h.cfg.Origins) {
-		h.forbid(w, r, "Origin", r.Header.Get("Origin"))
-		return
+		return h.forbidden(r, "Origin", r.Header.Get("Origin"))
 	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		shareWith(w.Header(), origin)
 		if r.Method == http.MethodOptions {
 			preflight(w)
-			return
+			return nil
 		}
 	}
 	if err := h.gate.enter(); err != nil {
-		h.overloaded(w, err.Error(), time.Second)
-		return
+		return overloaded(err.Error(), time.Second)
 	}
 	defer h.gate.leave()
-	id := anonymous
-	if h.auth != nil {
-		var err error
-		if id, err = h.auth.check(r.Context(), bearer(r)); err != nil {
-			h.unauthorized(w, r, err)
-			return
-		}
+	id, err := h.identify(r)
+	if err != nil {
+		return h.unauthorized(r, err)
 	}
 	if err := h.gate.enterAs(id.principal); err != nil {
-		h.overloaded(w, err.Error(), time.Second)
-		return
+		return overloaded(err.Error(), time.Second)
 	}
 	defer h.gate.leaveAs(id.principal)
 
+	var body []byte
+	// What no method needs must not stay on the way: net/http would wait for it.
+	if r.Method == http.MethodPost || r.ContentLength != 0 {
+		held := h.bodies.hold(id.principal)
+		defer held.drop()
+		var refused *denial
+		if body, refused = h.readBody(w, r, held); refused != nil {
+			return refused
+		}
+		id.body = held
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
 	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), identityKey{}, id))
 	defer cancel()
 	if !id.expires.IsZero() && r.Method == http.MethodGet {
@@ -63,36 +67,98 @@ func (h *HTTP) serveMCP(w http.ResponseWriter, r *http.Request) {
 		defer stop()
 	}
 	if r.Method == http.MethodPost {
-		body, ok := h.readBody(w, r)
-		if !ok {
-			return
-		}
-		defer h.bodies.Add(-int64(len(body)))
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		h.posts.Add(1)
 		defer h.posts.Add(-1)
+		if messages(body) > maxBatch {
+			tooMany().write(w)
+			return nil
+		}
 	}
-	pw := newPatientWriter(w, h.cfg.WriteTimeout, h.cfg.KeepAlive, cancel)
+	pw := newPatientWriter(w, h.cfg.WriteTimeout, h.cfg.KeepAlive, &h.untaken, cancel)
 	defer pw.end()
 	if r.Header.Get("Mcp-Protocol-Version") >= roundTrips {
 		h.stateless.ServeHTTP(pw, r.WithContext(context.WithValue(ctx, keepAliveKey{}, pw)))
-		return
+		return nil
 	}
 	if r.Header.Get("Mcp-Session-Id") != "" {
 		ctx = pw.hangs(ctx, r.Method == http.MethodGet)
 	}
-	h.serveSession(pw, r.WithContext(ctx), id.principal)
+	h.serveSession(pw, r.WithContext(ctx), id.principal, body)
+	return nil
+}
+
+// identify returns who sent a request.
+func (h *HTTP) identify(r *http.Request) (identity, error) {
+	if h.auth == nil {
+		return anonymous, nil
+	}
+	return h.auth.check(r.Context(), bearer(r))
+}
+
+// maxBatch is how many messages may come in one request, which the versions
+// before 2025-06-18 allow. Each is worked on at the same time, and its answer
+// waits for those before it to be read.
+const maxBatch = 50
+
+// messages returns how many a body has, or one more than there may be. What is
+// no list of any has one. It takes no memory: decoding a list of small things
+// takes many times what it has in bytes.
+func messages(body []byte) int {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	if len(body) == 0 || body[0] != '[' {
+		return 1
+	}
+	n, depth, quoted := 1, 0, false
+	for i := 0; i < len(body) && n <= maxBatch; i++ {
+		switch c := body[i]; {
+		case quoted:
+			if c == '\\' {
+				i++
+			}
+			quoted = c != '"'
+		case c == '"':
+			quoted = true
+		case c == '[' || c == '{':
+			depth++
+		case c == ']' || c == '}':
+			depth--
+		case c == ',' && depth == 1:
+			n++
+		}
+	}
+	return n // of what is no JSON the SDK says so
+}
+
+// needsSession reports whether a message can only come with a session. What is
+// no message at all the SDK answers, and also one of a version without
+// sessions that lacks its header.
+func needsSession(body []byte) bool {
+	var m struct {
+		Method string
+		Params struct {
+			Meta map[string]json.RawMessage `json:"_meta"`
+		}
+	}
+	if err := json.Unmarshal(body, &m); err != nil {
+		return false
+	}
+	switch m.Method {
+	case "initialize", "server/discover", "ping":
+		return false
+	}
+	_, new := m.Params.Meta[mcp.MetaKeyProtocolVersion]
+	return !new
 }
 
 // serveSession serves a request of a version that has sessions.
-func (h *HTTP) serveSession(w http.ResponseWriter, r *http.Request, principal string) {
+func (h *HTTP) serveSession(w http.ResponseWriter, r *http.Request, principal string, body []byte) {
 	if id := r.Header.Get("Mcp-Session-Id"); id != "" {
 		pl := h.places.use(id, principal)
 		if pl == nil {
 			// To whom it does not belong it is not there.
-			refuse(w, http.StatusNotFound, &autoclave.Error{
+			refused(http.StatusNotFound, &autoclave.Error{
 				Code: autoclave.InvalidArguments, Message: "there is no such session: it has ended, or never was", Suggestion: "Initialize a new one.",
-			})
+			}).write(w)
 			return
 		}
 		defer pl.done()
@@ -108,14 +174,21 @@ func (h *HTTP) serveSession(w http.ResponseWriter, r *http.Request, principal st
 		h.sessions.ServeHTTP(w, r) // which refuses it
 		return
 	}
+	if needsSession(body) {
+		refused(http.StatusBadRequest, &autoclave.Error{
+			Code: autoclave.InvalidArguments, Message: "the request names no session", Suggestion: "Initialize one, and send its id as Mcp-Session-Id.",
+		}).write(w)
+		return
+	}
 	if h.draining.Load() {
-		w.Header().Set("Retry-After", "5")
-		refuse(w, http.StatusServiceUnavailable, &autoclave.Error{Code: autoclave.ShuttingDown, Message: errShuttingDown.Error()})
+		no := refused(http.StatusServiceUnavailable, &autoclave.Error{Code: autoclave.ShuttingDown, Message: errShuttingDown.Error()})
+		no.header.Set("Retry-After", "5")
+		no.write(w)
 		return
 	}
 	pl, err := h.places.reserve(principal)
 	if err != nil {
-		h.overloaded(w, err.Message, err.RetryAfter)
+		overloaded(err.Message, err.RetryAfter).write(w)
 		return
 	}
 	defer pl.settle()
@@ -126,7 +199,7 @@ func (h *HTTP) serveSession(w http.ResponseWriter, r *http.Request, principal st
 func identified(next http.Handler) http.Handler {
 	verify := func(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo, error) {
 		id := ctx.Value(identityKey{}).(identity)
-		return &auth.TokenInfo{UserID: id.principal, Expiration: id.expires}, nil
+		return &auth.TokenInfo{UserID: id.principal, Expiration: id.expires, Extra: map[string]any{bodyExtra: id.body}}, nil
 	}
 	known := auth.RequireBearerToken(verify, &auth.RequireBearerTokenOptions{AllowMissingExpiration: true})(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -137,100 +210,43 @@ func identified(next http.Handler) http.Handler {
 	})
 }
 
-// readBody reads the body of a request, which must arrive in time. It counts in
-// h.bodies from then on. Where it is false, the request has been answered.
-func (h *HTTP) readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(h.cfg.BodyTimeout)) // in tests there may be none
-	body, err := h.read(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody))
-	if err == nil {
-		// What is read from now on only says that the client has gone.
-		_ = control.SetReadDeadline(time.Time{})
-		return body, true
-	}
-	w.Header().Set("Connection", "close")
+// readBody reads the body of a request, which must arrive in time, and counts
+// it in held.
+func (h *HTTP) readBody(w http.ResponseWriter, r *http.Request, held *hold) ([]byte, *denial) {
+	body, err := read(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody), held)
 	var full *autoclave.Error
 	var large *http.MaxBytesError
 	switch {
+	case err == nil:
+		// What is read from now on only says that the client has gone.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // in tests there may be none
+		return body, nil
 	case errors.As(err, &large):
-		refuse(w, http.StatusRequestEntityTooLarge, &autoclave.Error{Code: autoclave.ArgumentLimit, Message: fmt.Sprintf("the request is larger than %d bytes", h.cfg.MaxBody)})
+		return nil, refused(http.StatusRequestEntityTooLarge, &autoclave.Error{
+			Code: autoclave.ArgumentLimit, Message: fmt.Sprintf("the request is larger than %d bytes", h.cfg.MaxBody),
+		})
 	case errors.As(err, &full):
-		h.overloaded(w, full.Message, full.RetryAfter)
-	default: // it did not come in time, or the client has gone
-		refuse(w, http.StatusRequestTimeout, &autoclave.Error{Code: autoclave.InvalidArguments, Message: "the request did not arrive whole in time"})
+		return nil, overloaded(full.Message, full.RetryAfter)
 	}
-	return nil, false
+	// It did not come in time, or the client has gone.
+	return nil, refused(http.StatusRequestTimeout, &autoclave.Error{Code: autoclave.InvalidArguments, Message: "the request did not arrive whole in time"})
 }
 
 // read takes memory only for what has arrived, and counts it.
-func (h *HTTP) read(from io.Reader) ([]byte, error) {
+func read(from io.Reader, held *hold) ([]byte, error) {
 	var body []byte
-	counted := int64(0)
-	fail := func(err error) ([]byte, error) {
-		h.bodies.Add(-counted)
-		return nil, err
-	}
 	var chunk [16 << 10]byte
 	for {
 		n, err := from.Read(chunk[:])
-		counted += int64(n)
-		if h.bodies.Add(int64(n)) > h.cfg.MaxBodies {
-			return fail(&autoclave.Error{Code: autoclave.Overloaded, RetryAfter: time.Second, Message: "the requests that are under way are too large together"})
+		if full := held.more(int64(n)); full != nil {
+			return nil, full
 		}
 		body = append(body, chunk[:n]...)
 		switch {
 		case errors.Is(err, io.EOF):
 			return body, nil
 		case err != nil:
-			return fail(err)
+			return nil, err
 		}
 	}
-}
-
-func (h *HTTP) forbid(w http.ResponseWriter, r *http.Request, header, value string) {
-	h.log.Debug("a request was refused", "header", header, "value", value, "from", r.RemoteAddr)
-	refuse(w, http.StatusForbidden, &autoclave.Error{
-		Code: autoclave.PolicyDenied, Message: fmt.Sprintf("the %s %q is not allowed here", header, clip(value, 200)),
-		Suggestion: fmt.Sprintf("If it should be, add it to allowed_%ss in the configuration.", strings.ToLower(header)),
-	})
-}
-
-func (h *HTTP) unauthorized(w http.ResponseWriter, r *http.Request, err error) {
-	h.log.Debug("a request was refused", "err", err, "from", r.RemoteAddr)
-	challenge, message := `Bearer realm="autoclave"`, "a bearer token is needed"
-	if bearer(r) != "" {
-		challenge += `, error="invalid_token"`
-		message = "the bearer token is not valid"
-	}
-	if h.metadata != "" {
-		challenge += fmt.Sprintf(`, resource_metadata=%q`, h.url(r, h.metadata+h.cfg.Path))
-	}
-	w.Header().Set("WWW-Authenticate", challenge)
-	refuse(w, http.StatusUnauthorized, &autoclave.Error{Code: autoclave.PolicyDenied, Message: message})
-}
-
-func (h *HTTP) overloaded(w http.ResponseWriter, message string, after time.Duration) {
-	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
-	refuse(w, http.StatusServiceUnavailable, &autoclave.Error{Code: autoclave.Overloaded, Message: message, Retryable: true, RetryAfter: after})
-}
-
-// refusedByHTTP is the JSON-RPC code of what is refused before the protocol.
-const refusedByHTTP = -32000
-
-// refuse answers a request that the protocol never sees, as a JSON-RPC error of
-// no request in particular.
-func refuse(w http.ResponseWriter, status int, e *autoclave.Error) {
-	body, err := json.Marshal(map[string]any{
-		"jsonrpc": "2.0", "id": nil,
-		"error": map[string]any{
-			"code": refusedByHTTP, "message": string(e.Code) + ": " + e.Message,
-			"data": failed{Error: e, RetryAfter: e.RetryAfter.Milliseconds()},
-		},
-	})
-	if err != nil {
-		panic("gateway: an error always marshals: " + err.Error())
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that has gone needs no answer
 }

@@ -5,9 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -43,7 +46,7 @@ func (h *HTTP) Serve(ctx context.Context, l net.Listener) error {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	server := h.server(requests)
-	accepted := limit(l, h.cfg.MaxConnections)
+	accepted := limit(l, h.cfg.MaxConnections, h.cfg.MaxConnectionsPerAddress)
 	if h.cfg.TLS != nil {
 		accepted = tls.NewListener(accepted, server.TLSConfig)
 	}
@@ -104,8 +107,7 @@ func (h *HTTP) server(requests context.Context) *http.Server {
 			WriteByteTimeout:     h.cfg.WriteTimeout,
 		},
 		BaseContext: func(net.Listener) context.Context { return requests },
-		// What clients do wrong on the wire is theirs.
-		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+		ErrorLog:    log.New(wireLog{h.log}, "", 0),
 	}
 	if h.cfg.TLS != nil {
 		s.TLSConfig = h.cfg.TLS.Clone()
@@ -116,19 +118,39 @@ func (h *HTTP) server(requests context.Context) *http.Server {
 	return s
 }
 
+// wireLog is where net/http says what it has to. What clients do wrong on the
+// wire is theirs, and so not worth a line; a panic is ours.
+type wireLog struct{ log *slog.Logger }
+
+func (w wireLog) Write(p []byte) (int, error) {
+	text, level := strings.TrimSuffix(string(p), "\n"), slog.LevelDebug
+	if strings.Contains(text, ": panic serving ") {
+		level = slog.LevelError
+	}
+	w.log.Log(context.Background(), level, text)
+	return len(p), nil
+}
+
 // limit returns a listener of which so many connections may be open at once;
-// further ones wait to be accepted. (That of x/net hides that the half of a
-// TCP connection can be closed, without which a client that still sends may
-// not get to read why it was refused.)
-func limit(l net.Listener, most int) net.Listener {
-	return &limited{Listener: l, slots: make(chan struct{}, most), closed: make(chan struct{})}
+// further ones wait to be accepted. Of one address there may be so many, where
+// that is not 0; further ones are closed. (The listener of x/net hides that the
+// half of a TCP connection can be closed, without which a client that still
+// sends may not get to read why it was refused.)
+func limit(l net.Listener, most, perAddress int) net.Listener {
+	return &limited{
+		Listener: l, slots: make(chan struct{}, most), closed: make(chan struct{}), perAddress: perAddress, of: map[netip.Addr]int{},
+	}
 }
 
 type limited struct {
 	net.Listener
-	slots  chan struct{} // has one in it for each open connection
-	once   sync.Once
-	closed chan struct{}
+	slots      chan struct{} // has one in it for each open connection
+	once       sync.Once
+	closed     chan struct{}
+	perAddress int
+
+	mu sync.Mutex
+	of map[netip.Addr]int // open connections
 }
 
 func (l *limited) Accept() (net.Conn, error) {
@@ -137,12 +159,50 @@ func (l *limited) Accept() (net.Conn, error) {
 	case <-l.closed:
 		return nil, net.ErrClosed
 	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			<-l.slots
+			return nil, err
+		}
+		from := addressOf(c)
+		if l.enter(from) {
+			return &limitedConn{Conn: c, l: l, from: from}, nil
+		}
+		_ = c.Close()
 	}
-	return &limitedConn{Conn: c, l: l}, nil
+}
+
+// addressOf returns whose connection this is. Of IPv6 one client has a whole
+// network.
+func addressOf(c net.Conn) netip.Addr {
+	at, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	a := at.AddrPort().Addr().Unmap().WithZone("")
+	if a.Is6() {
+		a = netip.PrefixFrom(a, 64).Masked().Addr()
+	}
+	return a
+}
+
+func (l *limited) enter(from netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.perAddress > 0 && l.of[from] >= l.perAddress {
+		return false
+	}
+	l.of[from]++
+	return true
+}
+
+func (l *limited) leave(from netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of[from]--; l.of[from] == 0 {
+		delete(l.of, from)
+	}
 }
 
 func (l *limited) Close() error {
@@ -153,12 +213,16 @@ func (l *limited) Close() error {
 type limitedConn struct {
 	net.Conn
 	l    *limited
+	from netip.Addr
 	once sync.Once
 }
 
 func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(func() { <-c.l.slots })
+	c.once.Do(func() {
+		c.l.leave(c.from)
+		<-c.l.slots
+	})
 	return err
 }
 

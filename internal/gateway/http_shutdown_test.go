@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -44,9 +45,12 @@ func mustRequest(t *testing.T, url string) *http.Request {
 func TestHealth(t *testing.T) {
 	var mu sync.Mutex
 	var missing []string
-	w := newWeb(t, webSetup{http: gateway.HTTPConfig{Tokens: twoTokens, Ready: func() []string {
+	w := newWeb(t, webSetup{http: gateway.HTTPConfig{Tokens: twoTokens, Hosts: []string{"health.example.org"}, Ready: func(names bool) []string {
 		mu.Lock()
 		defer mu.Unlock()
+		if names && missing != nil {
+			return append(missing, "by name")
+		}
 		return missing
 	}}})
 	for _, c := range []struct {
@@ -67,10 +71,76 @@ func TestHealth(t *testing.T) {
 		missing = c.missing
 		mu.Unlock()
 		status, body, err := w.fetch(c.path)
-		if err != nil || status != c.status || !strings.HasPrefix(body, c.want) {
+		if err != nil || status != c.status || !strings.HasPrefix(body, c.want) || strings.Contains(body, "by name") {
 			t.Errorf("%s: %d %q %v", c.path, status, body, err)
 		}
 	}
+	// Who may use the server is told more, and no page is that gives its name to
+	// our address.
+	mu.Lock()
+	missing = []string{"1 of 3 servers is starting"}
+	mu.Unlock()
+	for _, c := range []struct {
+		name string
+		q    raw
+		want bool
+	}{
+		{"a token", raw{token: aliceToken}, true},
+		{"a token, by another name of ours", raw{token: aliceToken, host: "health.example.org"}, true},
+		{"a wrong token", raw{token: aliceToken + "x"}, false},
+		{"a foreign host", raw{token: aliceToken, host: "evil.example"}, false},
+		{"a foreign page", raw{token: aliceToken, header: map[string]string{"Origin": "https://evil.example"}}, false},
+	} {
+		c.q.method = http.MethodGet
+		r := w.request(context.Background(), c.q)
+		r.URL.Path = "/readyz"
+		res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != 503 || strings.Contains(string(body), "by name") != c.want {
+			t.Errorf("%s: %s %q %v", c.name, res.Status, body, err)
+		}
+	}
+}
+
+// A panic is a fault of ours, which an operator must see; what clients do wrong
+// on the wire is none.
+func TestPanicIsLogged(t *testing.T) {
+	var mu sync.Mutex
+	var logged strings.Builder
+	w := newWeb(t, webSetup{
+		http: gateway.HTTPConfig{Ready: func(bool) []string { panic("as the test wants it") }},
+		gateway: func(c *gateway.Config) {
+			c.Logger = slog.New(slog.NewTextHandler(lockedWriter{&mu, &logged}, &slog.HandlerOptions{Level: slog.LevelError}))
+		},
+	})
+	if _, _, err := w.fetch("/readyz"); err == nil {
+		t.Error("it did not panic")
+	}
+	c := w.dial()
+	if _, err := io.WriteString(c, strings.Repeat("NONSENSE", 10)+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, c)
+	mu.Lock()
+	defer mu.Unlock()
+	if got := logged.String(); strings.Count(got, "level=ERROR") != 1 || !strings.Contains(got, "as the test wants it") {
+		t.Errorf("the log says %s", got)
+	}
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	to io.Writer
+}
+
+func (w lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(p)
 }
 
 // What is under way may end, and is answered; nothing new begins.

@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +20,7 @@ type patientWriter struct {
 	control *http.ResponseController
 	timeout time.Duration
 	beat    time.Duration
+	untaken *untaken
 	cancel  context.CancelFunc // of the request
 
 	mu     sync.Mutex
@@ -26,11 +29,35 @@ type patientWriter struct {
 	events bool // what is written are events
 	wrote  time.Time
 	ended  bool
+	cut    bool // something is missing in what was written
 }
 
-func newPatientWriter(w http.ResponseWriter, timeout, beat time.Duration, cancel context.CancelFunc) *patientWriter {
+// maxUntaken is how much may wait, in all answers together, for clients to take
+// it, in bytes: clients that ask and do not read must not fill the memory.
+const maxUntaken = 256 << 20
+
+// untaken counts what waits in answers for clients to take it.
+type untaken struct {
+	max   int64
+	bytes atomic.Int64
+}
+
+var errUntaken = errors.New("too much waits for clients that do not read")
+
+// begin makes room for n bytes, which end gives back.
+func (u *untaken) begin(n int) error {
+	if u.bytes.Add(int64(n)) > u.max {
+		u.bytes.Add(-int64(n))
+		return errUntaken
+	}
+	return nil
+}
+
+func (u *untaken) end(n int) { u.bytes.Add(-int64(n)) }
+
+func newPatientWriter(w http.ResponseWriter, timeout, beat time.Duration, untaken *untaken, cancel context.CancelFunc) *patientWriter {
 	p := &patientWriter{
-		under: w, control: http.NewResponseController(w), timeout: timeout, beat: beat, cancel: cancel, wrote: time.Now(),
+		untaken: untaken, under: w, control: http.NewResponseController(w), timeout: timeout, beat: beat, cancel: cancel, wrote: time.Now(),
 	}
 	p.timer = time.AfterFunc(beat, p.tick)
 	return p
@@ -49,6 +76,12 @@ func (p *patientWriter) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.begin()
+	if err := p.untaken.begin(len(b)); err != nil {
+		p.cut = true
+		p.cancel()
+		return 0, err
+	}
+	defer p.untaken.end(len(b))
 	var n int
 	err := p.within(func() (err error) {
 		n, err = p.under.Write(b)
@@ -119,7 +152,11 @@ func (p *patientWriter) end() {
 	defer p.mu.Unlock()
 	p.ended = true
 	p.timer.Stop()
-	_ = p.control.SetWriteDeadline(time.Now().Add(p.timeout))
+	deadline := time.Now().Add(p.timeout)
+	if p.cut {
+		deadline = time.Unix(1, 0) // the client must not take it for an answer that is complete
+	}
+	_ = p.control.SetWriteDeadline(deadline)
 }
 
 // hanging is the context of a request of a session. The SDK asks it for its

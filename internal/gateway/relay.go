@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -26,6 +27,12 @@ type relay struct {
 	token   any
 	sending chan struct{} // closed when the sender has nothing left; nil: there is none
 
+	// held is progress that may be the last, until the timer says that more is
+	// to come. A client that gets it in one piece with the answer may have
+	// forgotten its token when it comes to it, and take that for an error.
+	held  *mcp.ProgressNotificationParams
+	timer *time.Timer // nil: nothing is held
+
 	own   bool    // the program reports its progress itself
 	calls int     // host calls done
 	base  float64 // what progress had come to by host calls, when own began
@@ -41,10 +48,14 @@ func (r *relay) attach(ctx context.Context, req *mcp.CallToolRequest) {
 	r.start()
 }
 
-// detach sends what there is, and returns when it is sent.
+// holdBack is how long progress is held that may be the last.
+const holdBack = 100 * time.Millisecond
+
+// detach sends what there is and is not held, and returns when it is sent.
 func (r *relay) detach() {
 	for {
 		r.mu.Lock()
+		r.release()
 		sending := r.sending
 		if sending == nil {
 			r.to, r.ctx, r.token = nil, nil, nil
@@ -70,6 +81,7 @@ func (r *relay) progress(p autoclave.Progress) {
 	defer r.mu.Unlock()
 	if !r.own {
 		r.own = true
+		r.release()
 		if r.said {
 			r.base = r.last + 1
 		}
@@ -86,7 +98,7 @@ func (r *relay) called(what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.calls++; !r.own {
-		r.report(&mcp.ProgressNotificationParams{Progress: float64(r.calls), Message: fmt.Sprintf("%d done: %s", r.calls, clip(what, 200))})
+		r.hold(&mcp.ProgressNotificationParams{Progress: float64(r.calls), Message: fmt.Sprintf("%d done: %s", r.calls, clip(what, 200))})
 	}
 }
 
@@ -102,13 +114,50 @@ func (r *relay) calling(what string, done float64, total *float64, message strin
 	if message != "" {
 		text += ": " + clip(message, 200)
 	}
-	r.report(&mcp.ProgressNotificationParams{Progress: float64(r.calls) + min(done / *total, 1)*0.99, Message: text})
+	p := &mcp.ProgressNotificationParams{Progress: float64(r.calls) + min(done / *total, 1)*0.99, Message: text}
+	if done >= *total {
+		r.hold(p)
+		return
+	}
+	r.report(p)
+}
+
+// hold reports p in a while, unless there is something newer by then, or
+// nobody who listens. It is called under mu.
+func (r *relay) hold(p *mcp.ProgressNotificationParams) {
+	if r.to == nil || r.token == nil || r.said && p.Progress <= r.last {
+		return
+	}
+	r.held = p
+	if r.timer == nil {
+		r.timer = time.AfterFunc(holdBack, r.due)
+	}
+}
+
+func (r *relay) due() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.held
+	if r.release(); p != nil {
+		r.report(p)
+	}
+}
+
+// release forgets what is held. It is called under mu.
+func (r *relay) release() {
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+	r.held, r.timer = nil, nil
 }
 
 // report is called under mu.
 func (r *relay) report(p *mcp.ProgressNotificationParams) {
 	if r.said && p.Progress <= r.last {
 		return
+	}
+	if r.held != nil && r.held.Progress <= p.Progress {
+		r.release()
 	}
 	r.said, r.last, r.latest = true, p.Progress, p
 	r.start()

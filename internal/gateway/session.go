@@ -27,7 +27,8 @@ type session struct {
 
 	mu         sync.Mutex
 	running    int
-	runs       []*run        // under way, the newest last
+	runs       []*run // under way, the newest last
+	bodies     map[*run]*hold
 	idle       chan struct{} // closed when running comes to 0; nil while it is
 	closing    bool
 	leave      chan struct{}   // closed to have Serve end it; nil: it is not Serve's
@@ -47,7 +48,7 @@ func (g *Gateway) session(ss *mcp.ServerSession) *session {
 	if g.closed {
 		return nil
 	}
-	s := &session{g: g, ss: ss, gone: make(chan struct{}), principals: map[string]bool{}}
+	s := &session{g: g, ss: ss, gone: make(chan struct{}), principals: map[string]bool{}, bodies: map[*run]*hold{}}
 	s.ctx, s.end = context.WithCancelCause(context.Background())
 	g.sessions[ss] = s
 	g.ending.Go(s.await)
@@ -135,12 +136,18 @@ func (s *session) started(r *run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.runs = append(s.runs, r)
+	// The request that began it may end before it, and is held in memory.
+	body := bodyOf(r.request)
+	body.keep()
+	s.bodies[r] = body
 }
 
 func (s *session) ended(r *run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.runs = slices.DeleteFunc(s.runs, func(o *run) bool { return o == r })
+	s.bodies[r].drop()
+	delete(s.bodies, r)
 }
 
 // calling returns the newest run of the principal that waits for a host call,

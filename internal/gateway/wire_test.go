@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,15 @@ func TestProgressOfProgram(t *testing.T) {
 }
 
 func TestProgressOfCalls(t *testing.T) {
-	w := newWorld(t, setup{})
+	var w *world
+	tools := someTools()
+	tools["s.heard"] = func(context.Context, json.RawMessage) (string, error) {
+		w.until("the progress of the calls before", func() bool {
+			return len(w.progress) > 0 && w.progress[len(w.progress)-1].Message == "5 done: s.echo"
+		})
+		return "{}", nil
+	}
+	w = newWorld(t, setup{tools: tools})
 	// call runs a program and returns its progress, up to what is said last.
 	call := func(code string, token any, last string) []*mcp.ProgressNotificationParams {
 		t.Helper()
@@ -83,9 +92,9 @@ func TestProgressOfCalls(t *testing.T) {
 		defer w.mu.Unlock()
 		return w.progress
 	}
-	got := call(`for (let i = 0; i < 5; i++) await tools.s.echo({}); return 1`, 7, "5 done: s.echo")
-	if last := got[len(got)-1]; last.Progress != 5 || last.Total != 0 {
-		t.Errorf("the last is %+v", last)
+	got := call(`for (let i = 0; i < 5; i++) await tools.s.echo({}); await tools.s.heard({}); return 1`, 7, "")
+	if i := slices.IndexFunc(got, func(p *mcp.ProgressNotificationParams) bool { return p.Progress == 5 }); i < 0 || got[i].Total != 0 {
+		t.Errorf("it was %+v", got)
 	}
 	// A program that begins to report after some calls: the numbers rise all
 	// the same, as the protocol wants it.
@@ -122,11 +131,52 @@ func TestProgressOfOneCall(t *testing.T) {
 	if res, err := w.client.CallTool(context.Background(), withProgress(`return await tools.s.slow()`, "t")); err != nil || res.IsError {
 		t.Fatalf("%v %v", err, res)
 	}
-	w.until("the end of the call", func() bool { return w.progress[len(w.progress)-1].Progress == 1 })
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if p := w.progress[0]; len(w.progress) != 2 || p.Progress <= 0 || p.Progress >= 1 || p.Message != "s.slow: a quarter" {
+	// The end of the call may be said or not: it is held back.
+	if p := w.progress[0]; len(w.progress) > 2 || p.Progress <= 0 || p.Progress >= 1 || p.Message != "s.slow: a quarter" {
 		t.Errorf("%d messages, the first is %+v", len(w.progress), p)
+	}
+}
+
+// governed is a host that has the last word on what leaves.
+type governed struct{ *fakeHost }
+
+func (governed) Text(s string) string { return strings.ReplaceAll(s, "hunter2", "***") }
+
+func (governed) Finish(_ context.Context, _ autoclave.Program, res *autoclave.Result) *autoclave.Result {
+	return res
+}
+
+// What an upstream says of its progress is no exception.
+func TestProgressOfOneCallIsGoverned(t *testing.T) {
+	var w *world
+	total := 4.0
+	tools := map[string]func(context.Context, json.RawMessage) (string, error){
+		"s.slow": func(context.Context, json.RawMessage) (string, error) {
+			w.mu.Lock()
+			c := w.callers[0].Client
+			w.mu.Unlock()
+			c.CallProgress("s", "slow", 1, &total, "logging in with hunter2")
+			w.until("the progress of the call", func() bool { return len(w.progress) > 0 })
+			return "{}", nil
+		},
+	}
+	w = newWorld(t, setup{config: func(c *gateway.Config) {
+		c.NewHost = func(caller gateway.Caller) (autoclave.Host, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.callers = append(w.callers, caller)
+			return governed{&fakeHost{tools: tools}}, nil
+		}
+	}})
+	if res, err := w.client.CallTool(context.Background(), withProgress(`return await tools.s.slow()`, "t")); err != nil || res.IsError {
+		t.Fatalf("%v %v", err, res)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if got := w.progress[0].Message; got != "s.slow: logging in with ***" {
+		t.Errorf("the client heard %q", got)
 	}
 }
 
@@ -274,6 +324,69 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
+	}
+}
+
+// What a user leaves out of a form stays out, whatever the schema has for it:
+// nobody answers in his name. And what he answers is for the server that asked
+// to judge.
+func TestFormIsNotFilledIn(t *testing.T) {
+	var w *world
+	tools := someTools()
+	tools["s.elicit"] = askTool(&w, "elicitation/create", `{"message":"?","requestedSchema":{"type":"object","properties":{`+
+		`"zebra":{"type":"string"},"agree":{"type":"boolean","default":true},"count":{"type":"integer","minimum":3,"default":4}},"required":["zebra"]}}`)
+	w = newWorld(t, setup{tools: tools})
+	ours, theirs := mcp.NewInMemoryTransports()
+	served := make(chan error, 1)
+	go func() { served <- w.gateway.Serve(context.Background(), ours) }()
+	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, &mcp.ClientOptions{
+		Capabilities: &mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapabilities{Form: &mcp.FormElicitationCapabilities{}}},
+	})
+	var shown []byte
+	var answer map[string]any
+	// Before the SDK's client fills in the defaults itself.
+	client.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			p, ok := req.GetParams().(*mcp.ElicitParams)
+			if !ok {
+				return next(ctx, method, req)
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			var err error
+			shown, err = json.Marshal(p.RequestedSchema)
+			return &mcp.ElicitResult{Action: "accept", Content: answer}, err
+		}
+	})
+	cs, err := client.Connect(context.Background(), theirs, &mcp.ClientSessionOptions{ProtocolVersion: legacy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		answer map[string]any
+		want   string
+	}{
+		{map[string]any{"zebra": "x"}, `{"zebra":"x"}`},
+		{map[string]any{"zebra": "x", "agree": false}, `{"agree":false,"zebra":"x"}`},
+		{map[string]any{"count": 1}, `{"count":1}`}, // which the schema does not allow
+	} {
+		w.mu.Lock()
+		answer = c.answer
+		w.mu.Unlock()
+		res, err := cs.CallTool(context.Background(), &mcp.CallToolParams{Name: "execute", Arguments: map[string]any{
+			"code": `const c = (await tools.s.elicit()).content; return Object.fromEntries(Object.entries(c).sort())`,
+		}})
+		if err != nil || text(res) != c.want {
+			t.Errorf("the answer is %v %s, want %s", err, text(res), c.want)
+		}
+	}
+	w.mu.Lock()
+	if !strings.Contains(string(shown), `"default":true`) || !strings.Contains(string(shown), `"required":["zebra"]`) {
+		t.Errorf("the client was shown %s", shown)
+	}
+	w.mu.Unlock()
+	if err := errors.Join(cs.Close(), <-served); err != nil {
+		t.Error(err)
 	}
 }
 
