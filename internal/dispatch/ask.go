@@ -206,6 +206,12 @@ func question(c *hostCall, d policy.Decision) (text string, whole bool) {
 	rest := 0
 	if len(c.args) > 0 {
 		args := []byte(c.args)
+		// White space between values is nobody's: a thousand empty lines would
+		// move what matters out of sight.
+		var compact bytes.Buffer
+		if json.Compact(&compact, args) == nil {
+			args = compact.Bytes()
+		}
 		// Of what is too long it is not made even longer: indented, what is
 		// nested deep has a thousand times its size.
 		if len(args) <= maxShown {
@@ -239,7 +245,7 @@ func plainText(s string) string {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case r == '\n' || unicode.IsPrint(r):
+		case r == '\n' || unicode.IsPrint(r) && !blank(r):
 			b.WriteRune(r)
 		default:
 			q := strconv.QuoteRuneToASCII(r)
@@ -248,4 +254,9 @@ func plainText(s string) string {
 		s = s[n:]
 	}
 	return b.String()
+}
+
+// blank reports what counts as printable, and is not seen all the same.
+func blank(r rune) bool {
+	return r == '\u2800' || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }

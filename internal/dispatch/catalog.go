@@ -200,8 +200,8 @@ func indexed(m upstream.Member, description string) catalog.Server {
 // that are missing are in it, with the reason. It does not wait.
 func (d *Dispatcher) Index() *catalog.Catalog { return d.current().index }
 
-// Changed returns a channel that is closed when Index returns something else
-// next, or may. Take it before the Index.
+// Changed returns a channel that is closed when the upstreams offer something
+// else, or may. Take it before the Index. New rules do not close it.
 func (d *Dispatcher) Changed() <-chan struct{} { return d.set.Changed() }
 
 // Ready waits until each upstream has come up or has failed, or until ctx ends.

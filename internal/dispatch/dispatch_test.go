@@ -126,10 +126,16 @@ func TestTimeout(t *testing.T) {
 			t.Errorf("%s.%s: retryable is %t", c.server, c.tool, e.Retryable)
 		}
 	}
+	// As the runtime does it.
+	expired, expire := context.WithCancelCause(t.Context())
+	time.AfterFunc(30*time.Millisecond, func() { expire(context.DeadlineExceeded) })
+	_, err := nobody(d).CallTool(expired, autoclave.ToolCall{Server: "lab", Tool: "slow", Arguments: json.RawMessage(`{"ms":60000}`)})
+	wantCode(t, err, autoclave.UpstreamTimeout)
+
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("the execution ended")
 	cancel(why)
-	_, err := nobody(d).CallTool(ctx, autoclave.ToolCall{Server: "lab", Tool: "slow", Arguments: json.RawMessage(`{"ms":60000}`)})
+	_, err = nobody(d).CallTool(ctx, autoclave.ToolCall{Server: "lab", Tool: "slow", Arguments: json.RawMessage(`{"ms":60000}`)})
 	wantCode(t, err, autoclave.Cancelled)
 	if !errors.Is(err, why) {
 		t.Errorf("%v does not wrap the cause", err)

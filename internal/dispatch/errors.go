@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -63,7 +64,14 @@ func upstreamError(up *upstream.Error, c hostCall, tool *catalog.Tool) *autoclav
 		e.Suggestion = "It needs the user, whom this client cannot ask: do without this tool."
 		return e
 	case upstream.Cancelled:
-		if cause := up.Unwrap(); cause != nil {
+		cause := up.Unwrap()
+		if errors.Is(cause, context.DeadlineExceeded) {
+			// The runtime takes the call back when its time is over.
+			e := says(autoclave.UpstreamTimeout, "it did not answer in time")
+			e.Retryable = repeatable
+			return e
+		}
+		if cause != nil {
 			return says(autoclave.Cancelled, "the call was cancelled: %w", cause)
 		}
 		return says(autoclave.Cancelled, "the call was cancelled")

@@ -283,7 +283,7 @@ func typeOf(v any) string {
 // closed reports whether a schema has no other properties than those it names.
 func closed(s *jsonschema.Schema) bool {
 	a := s.AdditionalProperties
-	return a != nil && a.Not != nil && reflect.DeepEqual(*a.Not, jsonschema.Schema{})
+	return a != nil && a.Not != nil && reflect.ValueOf(a.Not).Elem().IsZero()
 }
 
 func member(path, name string) string {
@@ -374,7 +374,10 @@ func oneOf(values []any) string {
 		}
 		all = append(all, clip(string(b)))
 	}
-	if len(all) == 1 {
+	switch len(all) {
+	case 0:
+		return "nothing: it takes no value at all"
+	case 1:
 		return all[0]
 	}
 	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]

@@ -67,6 +67,7 @@ type worlds struct {
 
 // world is one run of a history.
 type world struct {
+	worlds *worlds
 	secret int
 	execs  map[int]*execution
 	trace  []string
@@ -166,6 +167,19 @@ func short(text string) string {
 	return fmt.Sprintf("%.6s…%x", text, h.Sum32())
 }
 
+// told counts the calls of which the server was told that they are given up.
+func (ws *worlds) told(server string) (n int) {
+	s := ws.stubs[server]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.arrived {
+		if a.Method == "notifications/cancelled" {
+			n++
+		}
+	}
+	return n
+}
+
 func (ws *worlds) run(t testing.TB, h history, secret int) *world {
 	store, err := stash.New(stash.Config{MaxEntries: 1 << 20})
 	if err != nil {
@@ -173,7 +187,7 @@ func (ws *worlds) run(t testing.TB, h history, secret int) *world {
 	}
 	defer store.Close()
 	d := governed(t, ws.set, dispatch.Rules{Policy: policy.Config{Groups: flowGroups, Scope: h.scope}})
-	w := &world{secret: secret, execs: map[int]*execution{}, heard: map[string][]string{}, waiting: map[string]chan struct{}{}, arrived: make(chan string, 1)}
+	w := &world{worlds: ws, secret: secret, execs: map[int]*execution{}, heard: map[string][]string{}, waiting: map[string]chan struct{}{}, arrived: make(chan string, 1)}
 	ws.mu.Lock()
 	ws.now = w
 	ws.mu.Unlock()
@@ -208,8 +222,7 @@ func (ws *worlds) run(t testing.TB, h history, secret int) *world {
 			w.await(e, server)
 		}
 	}
-	// What is told to a server besides calls counts as well. It is looked for
-	// after all is over: it may come late.
+	// What is told to a server besides calls counts as well.
 	for _, name := range []string{"h1", "o1", "n1"} {
 		for _, a := range ws.stubs[name].seen() {
 			if strings.HasPrefix(a, "notifications/") {
@@ -270,8 +283,12 @@ func (w *world) do(t testing.TB, e *execution, m move, turn int) string {
 			return "nothing to stop"
 		}
 		delete(e.pending, m.Target)
+		told, is := w.worlds.told(m.Target), e.host.MayTell(m.Target)
 		b.cancel()
 		<-b.done
+		if is { // it is on its way, and must not count for the next history
+			eventually(t, "the server is told", func() bool { return w.worlds.told(m.Target) > told })
+		}
 		// What the program got to know is only that it stopped waiting. The
 		// server may go on.
 		w.release(b.id)

@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -81,7 +82,7 @@ func TestGovernKeepsWhatWasUsed(t *testing.T) {
 	s := newStub(t, "files", decl("read", "", ""))
 	set := connect(t, s)
 	for name, r := range map[string]dispatch.Rates{
-		"session": {PerSession: hourly(2)}, "server": {PerServer: hourly(2)}, "tool": {PerTool: hourly(2)}, "budget": {SessionCalls: 2},
+		"session": {PerSession: hourly(2)}, "server": {PerServer: hourly(2)}, "tool": {PerTool: hourly(2)},
 	} {
 		d := governed(t, set, dispatch.Rules{}) // no bound at first: that must not use anything up
 		passes := func() int {
@@ -96,20 +97,16 @@ func TestGovernKeepsWhatWasUsed(t *testing.T) {
 		if got := passes(); got != 5 {
 			t.Errorf("%s: %d without a bound", name, got)
 		}
-		if name == "budget" {
-			r.SessionCalls += 5 // what was used counts from the beginning, as far as anything was counted
-		}
 		if err := d.Govern(rated(r), nil); err != nil {
 			t.Fatal(err)
 		}
-		got := passes()
-		if name == "budget" && (got < 2 || got > 5) || name != "budget" && got != 2 {
+		if got := passes(); got != 2 {
 			t.Errorf("%s: %d with one", name, got)
 		}
 		if err := d.Govern(rated(r), nil); err != nil {
 			t.Fatal(err)
 		}
-		if again := passes(); name != "budget" && again != 0 {
+		if again := passes(); again != 0 {
 			t.Errorf("%s: %d after another reload", name, again)
 		}
 	}
@@ -222,6 +219,27 @@ func TestSessionsEnd(t *testing.T) {
 			}
 		}
 		finish(t, running)
+
+		// A session that ends takes all with it, and one of the same name is
+		// another.
+		ctx, end := context.WithCancel(t.Context())
+		bob := dispatch.Caller{Principal: "bob", Session: "one", Ended: ctx}
+		for range 3 {
+			list(bob)
+		}
+		if got := list(bob); got != autoclave.RateLimited {
+			t.Errorf("a session of its own: %q", got)
+		}
+		time.Sleep(3 * time.Hour)
+		if got := list(bob); got != autoclave.RateLimited {
+			t.Errorf("a session that is idle has not ended: %q", got)
+		}
+		end()
+		synctest.Wait()
+		bob.Ended = t.Context()
+		if got := list(bob); got != "" {
+			t.Errorf("the next session of that name: %q", got)
+		}
 	})
 }
 

@@ -181,7 +181,9 @@ func (h *Host) redacted(res *autoclave.Result) *autoclave.Result {
 	}
 	out.Calls = slices.Clone(out.Calls)
 	for i := range out.Calls {
-		out.Calls[i].Server, out.Calls[i].Tool = r.DataText(out.Calls[i].Server), r.DataText(out.Calls[i].Tool)
+		c := &out.Calls[i]
+		c.Server, c.Tool = r.DataText(c.Server), r.DataText(c.Tool)
+		c.Kind = clip(r.DataText(c.Kind)) // a worker that was taken over can say anything
 	}
 	return &out
 }

@@ -37,6 +37,7 @@ type schema struct {
 	root     *jsonschema.Schema
 	at       map[string]*jsonschema.Schema // root's subschemas, by JSON pointer
 	cost     *cost
+	plain    bool
 	problem  error // why it cannot be used
 	checked  atomic.Int64
 }
@@ -88,7 +89,7 @@ func (s *schema) compile() (err error) {
 	if s.resolved, err = root.Resolve(nil); err != nil { // it loads nothing
 		return err
 	}
-	s.root = &root
+	s.root, s.plain = &root, isPlain(&root)
 	return nil
 }
 
@@ -116,8 +117,8 @@ func (s *schema) violates(raw json.RawMessage) (value any, err error) {
 	if json.Unmarshal(raw, &value) != nil {
 		return nil, nil // a number beyond all bounds: the server may know what to do with it
 	}
-	if !s.cost.affordable(value) {
-		return nil, nil
+	if !s.cost.affordable(value) || s.plain && fits(s.root, value) {
+		return value, nil
 	}
 	defer func() {
 		if r := recover(); r != nil {

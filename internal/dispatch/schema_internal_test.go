@@ -31,6 +31,9 @@ func FuzzValidate(f *testing.F) {
 		{`{"prefixItems":[{}],"items":false,"contains":{"minimum":3},"uniqueItems":true,"unevaluatedItems":false,"minContains":0}`, `[1,1,2]`},
 		{`{"if":{"required":["a"]},"then":{"maxProperties":1},"else":{"multipleOf":0},"unevaluatedProperties":{"type":"string"}}`, `{"a":1,"b":2}`},
 		{`{"properties":{"a":{"$id":"x","$anchor":"y","$dynamicRef":"#y"}}}`, `{"a":1}`},
+		{`{"type":["object","null"],"properties":{"a":{"anyOf":[{"type":"integer","minimum":1},{"enum":["x"]}]},"b":{"type":"array","items":{"type":"string","maxLength":2},"minItems":1}},"required":["a"],"additionalProperties":{"exclusiveMaximum":3}}`,
+			`{"a":1,"b":["xx"],"c":2.5}`},
+		{`{"properties":{"a":true,"b":false},"additionalProperties":{"not":{}}}`, `{"a":1}`}, {`{"enum":[]}`, `"x"`}, {`{"type":[],"anyOf":[]}`, `1`},
 		{`{"enum":[1e400]}`, `1e400`}, {`true`, `1`}, {`false`, `{}`}, {`[]`, `{}`}, {`{"type":["string",7]}`, `{}`}, {``, ``},
 		{`{"minLength":1.5,"maxLength":-1,"pattern":"\\p{Greek}+"}`, `"x"`},
 	} {
@@ -44,6 +47,7 @@ func FuzzValidate(f *testing.F) {
 		h := &Host{}
 		c := hostCall{kind: kindTool, server: "s", name: "t", args: json.RawMessage(args)}
 		checkAnswer(t, schemaText, args, h.validate(&c, found))
+		checkFits(t, schemaText, args, found)
 		// Not only objects: results are held against their schema too.
 		s := &found.schemas.input
 		if value, err := s.violates(c.args); err != nil {
@@ -54,6 +58,20 @@ func FuzzValidate(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkFits: what is taken for fitting without the library fits.
+func checkFits(t *testing.T, schemaText, args string, found *known) {
+	t.Helper()
+	s := &found.schemas.input
+	s.read()
+	var value any
+	if s.resolved == nil || !s.plain || json.Unmarshal([]byte(args), &value) != nil || !s.cost.affordable(value) {
+		return
+	}
+	if got, err := fits(s.root, value), s.resolved.Validate(value); got != (err == nil) {
+		t.Errorf("%s\n%s: fits is %t, and the library says %v", schemaText, args, got, err)
+	}
 }
 
 func checkAnswer(t *testing.T, schemaText, args string, err error) {

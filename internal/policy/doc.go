@@ -62,4 +62,6 @@
 //     rate, a budget, a circuit breaker), can be told by one execution to another.
 //   - The catalog is everybody's: a server's own descriptions carry no label.
 //   - A server that is in a strict group and talks to the world all the same.
+//   - What a client answers to an upstream's own question may depend on whether
+//     the program still runs.
 package policy
