@@ -61,8 +61,8 @@ func (h *Host) approve(ctx context.Context, c *hostCall, tool *catalog.Tool, d p
 	defer cancel()
 	// One question at a time: two dialogs at once get one click each.
 	select {
-	case h.session.asking <- struct{}{}:
-		defer func() { <-h.session.asking }()
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
 	case <-ctx.Done():
 		return notAsked(ctx), refused(false, "%s", context.Cause(ctx).Error())
 	}

@@ -104,6 +104,7 @@ type Host struct {
 	view    *upstream.View
 	caller  Caller
 	session *session
+	turn    chan struct{} // has room for the one question that is put at a time
 	flow    *policy.Flow
 	begin   time.Time
 	asking  int // questions under way; guarded by d.mu
@@ -194,6 +195,11 @@ func (d *Dispatcher) govern(compiled *rules, describe map[string]string) {
 func (d *Dispatcher) For(c Caller) *Host {
 	r, view := d.began()
 	h := &Host{d: d, rules: r, view: view, caller: c, session: d.session(c), begin: time.Now(), approved: map[string]bool{}}
+	if h.turn = h.session.asking; c.Session == "" {
+		// Many clients may be one principal, and one that never answers would
+		// hold up the others.
+		h.turn = make(chan struct{}, 1)
+	}
 	h.flow = r.policy.Begin(&h.session.flow)
 	if c.Stash != nil {
 		c.Stash.Raise(h.flow.Labels())

@@ -67,7 +67,7 @@ func givenUp(ctx context.Context, c *hostCall) error {
 // send hands the call to the upstream, or answers it from the catalog.
 func (h *Host) send(ctx context.Context, c hostCall) (json.RawMessage, error) {
 	if h.caller.Client != nil {
-		ctx = upstream.WithAsker(ctx, h.caller.Client)
+		ctx = upstream.WithAsker(ctx, h.asker(c.server))
 	}
 	switch c.kind {
 	case kindTool:
