@@ -58,11 +58,21 @@ const leaver = `async () => {
 // what it can and looks for what the one before it left.
 func TestFreshIsolate(t *testing.T) {
 	t.Parallel()
-	rt := open(t, autoclave.Config{Pool: oneWorker()})
 	n := 1000
 	if testing.Short() || raceEnabled {
 		n = 100
 	}
+	freshIsolates(t, autoclave.Config{Pool: oneWorker()}, n)
+}
+
+// TestFreshIsolateV8 is the same on V8.
+func TestFreshIsolateV8(t *testing.T) {
+	t.Parallel()
+	freshIsolates(t, v8(t, autoclave.Config{Pool: oneWorker()}), 60)
+}
+
+func freshIsolates(t *testing.T, cfg autoclave.Config, n int) {
+	rt := open(t, cfg)
 	// A late answer comes when its execution has ended and the next is under
 	// way.
 	release := make(chan struct{})
@@ -108,7 +118,17 @@ func TestFreshIsolate(t *testing.T) {
 // TestRandomnessIsSeeded: no two executions draw the same.
 func TestRandomnessIsSeeded(t *testing.T) {
 	t.Parallel()
-	rt := open(t, autoclave.Config{Pool: oneWorker()})
+	randomnessIsSeeded(t, autoclave.Config{Pool: oneWorker()})
+}
+
+// TestRandomnessIsSeededV8 is the same on V8.
+func TestRandomnessIsSeededV8(t *testing.T) {
+	t.Parallel()
+	randomnessIsSeeded(t, v8(t, autoclave.Config{Pool: oneWorker()}))
+}
+
+func randomnessIsSeeded(t *testing.T, cfg autoclave.Config) {
+	rt := open(t, cfg)
 	seen := map[string]bool{}
 	for range 50 {
 		res := execute(t, rt, `[Math.random(), crypto.randomUUID(), Array.from(crypto.getRandomValues(new Uint8Array(8))).join()].join(" ")`, patient)
@@ -122,7 +142,17 @@ func TestRandomnessIsSeeded(t *testing.T) {
 // TestNothingAmbient looks for what a program must not see.
 func TestNothingAmbient(t *testing.T) {
 	t.Parallel()
-	rt := open(t, autoclave.Config{})
+	nothingAmbient(t, autoclave.Config{})
+}
+
+// TestNothingAmbientV8 is the same on V8.
+func TestNothingAmbientV8(t *testing.T) {
+	t.Parallel()
+	nothingAmbient(t, v8(t, autoclave.Config{Pool: oneWorker()}))
+}
+
+func nothingAmbient(t *testing.T, cfg autoclave.Config) {
+	rt := open(t, cfg)
 	res := execute(t, rt, `async () => {
 		const names = ["require", "process", "fetch", "Deno", "Bun", "fs", "os", "std", "print", "scriptArgs", "WebAssembly", "importScripts", "XMLHttpRequest", "performance", "navigator", "gc", "loadScript", "Worker", "Atomics"];
 		const there = names.filter((n) => typeof globalThis[n] !== "undefined");

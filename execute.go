@@ -49,18 +49,22 @@ func (r *Runtime) execute(ctx context.Context, p Program, host Host, res *Result
 	case !utf8.ValidString(p.Source):
 		return Errorf(SyntaxError, "the program is not valid UTF-8")
 	}
+	engine, fail := r.engine(p.Engine)
+	if fail != nil {
+		return fail
+	}
 	if !r.active.enter() {
 		return shuttingDown(nil)
 	}
 	defer r.active.leave()
-	x := &execution{r: r, host: host, limits: limits, preview: p.Preview, ctx: ctx, res: res}
-	fail := x.attempt(p, begun)
+	x := &execution{r: r, engine: engine, host: host, limits: limits, preview: p.Preview, ctx: ctx, res: res}
+	fail = x.attempt(p, begun)
 	// A worker that was lost before the program had any effect is replaced,
 	// once, without the caller noticing.
 	if x.lost != nil && x.repeatable() && ctx.Err() == nil {
 		r.log.Warn("a worker was lost; its execution moves to another one", "worker", x.w.PID(), "error", x.lost)
 		*res = Result{}
-		again := &execution{r: r, host: host, limits: limits, preview: p.Preview, ctx: ctx, res: res, spent: time.Since(x.begin)}
+		again := &execution{r: r, engine: engine, host: host, limits: limits, preview: p.Preview, ctx: ctx, res: res, spent: time.Since(x.begin)}
 		return again.attempt(p, begun)
 	}
 	return fail
@@ -68,7 +72,7 @@ func (r *Runtime) execute(ctx context.Context, p Program, host Host, res *Result
 
 // attempt runs the program in one worker.
 func (x *execution) attempt(p Program, begun time.Time) *Error {
-	lease, err := x.r.pool.Acquire(x.ctx, p.Tenant)
+	lease, err := x.engine.pool.Acquire(x.ctx, p.Tenant)
 	x.res.Usage.Queue = time.Since(begun)
 	if err != nil {
 		return x.r.refused(x.ctx, err)
@@ -124,6 +128,7 @@ func (r *Runtime) refused(ctx context.Context, err error) *Error {
 // caller's goroutine; host calls run on their own.
 type execution struct {
 	r       *Runtime
+	engine  *engine
 	w       *process.Worker
 	host    Host
 	events  EventHost

@@ -209,13 +209,17 @@ func TestHostile(t *testing.T) {
 // reason than its death.
 func openHostile(t *testing.T, grace time.Duration) *autoclave.Runtime {
 	t.Helper()
-	return open(t, autoclave.Config{
+	return open(t, hostileConfig(grace))
+}
+
+func hostileConfig(grace time.Duration) autoclave.Config {
+	return autoclave.Config{
 		KillGrace: grace,
 		Pool: autoclave.PoolConfig{
 			MinWorkers: 1, MinIdle: -1, MaxWorkers: 1, MaxUses: -1, MaxLifetime: -1, MaxWorkerMemory: -1,
 			HealthCheckTimeout: time.Second, SpawnTimeout: time.Minute,
 		},
-	})
+	}
 }
 
 // runHostile returns how the worker ended, where it did.

@@ -13,6 +13,9 @@ type Program struct {
 	// Tenant is on whose behalf the program runs. A worker process never
 	// serves two tenants. The empty tenant is one like any other.
 	Tenant string
+	// Engine names the engine: Config.Engine, which is meant where it is
+	// empty, or one of Config.Engines.
+	Engine string
 	// Limits may lower what Config allows; zero fields leave it.
 	Limits Limits
 	// Preview makes a value over Limits.Result no failure: the value is then

@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/autoclave-run/autoclave/internal/lockdown"
-	"github.com/autoclave-run/autoclave/internal/process"
 	"github.com/autoclave-run/autoclave/internal/wire"
 	"github.com/autoclave-run/autoclave/internal/worker"
 	"github.com/autoclave-run/autoclave/pool"
@@ -38,6 +36,14 @@ type Config struct {
 	Pool PoolConfig
 	// Lockdown says what workers must be confined by.
 	Lockdown LockdownConfig
+	// Engine runs the programs that do not name one: EngineQuickJS, which is
+	// the default, or EngineV8, which needs Node.js. A Program may name one of
+	// Engines besides. Each engine has a pool of its own, of the size that Pool
+	// says; those of Engines start their workers when they are first asked for.
+	Engine  string
+	Engines []string
+	// Node says how the V8 engine is run.
+	Node NodeConfig
 	// KillGrace is how long a program that is to end (its limit is met, its
 	// caller is gone) has to do so before its process is killed. Default
 	// 250 ms; negative kills at once.
@@ -97,13 +103,12 @@ const (
 // A Runtime runs programs. It owns the pool of workers. Make one with Open,
 // share it, and Close it. It is safe for concurrent use.
 type Runtime struct {
-	limits   Limits
-	grace    time.Duration
-	health   time.Duration
-	stack    int64
-	log      *slog.Logger
-	pool     *pool.Pool[*process.Worker]
-	launcher *process.Launcher
+	limits  Limits
+	grace   time.Duration
+	health  time.Duration
+	stack   int64
+	log     *slog.Logger
+	engines []*engine // the default first
 
 	nextID atomic.Uint64
 
@@ -127,11 +132,11 @@ func Open(ctx context.Context, cfg Config) (*Runtime, error) {
 	if !served.Load() {
 		return nil, ErrNotServed
 	}
-	r, err := newRuntime(cfg)
+	r, err := newRuntime(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("autoclave: %w", err)
 	}
-	if _, err := r.pool.PreWarm(ctx); err != nil {
+	if _, err := r.engines[0].pool.PreWarm(ctx); err != nil {
 		err = errors.Join(err, r.Close(closedContext()))
 		return nil, fmt.Errorf("autoclave: starting workers: %w", err)
 	}
@@ -144,7 +149,7 @@ func closedContext() context.Context {
 	return ctx
 }
 
-func newRuntime(cfg Config) (*Runtime, error) {
+func newRuntime(ctx context.Context, cfg Config) (*Runtime, error) {
 	limits, err := cfg.Limits.withDefaults()
 	if err != nil {
 		return nil, err
@@ -182,31 +187,19 @@ func newRuntime(cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.launcher, err = process.NewLauncher(process.Config{
-		OnDeath: r.died,
-		Path:    cfg.workerPath, Compile: cfg.workerPath == "",
-		Boot: worker.Boot{
-			Lockdown: lockdown.Profile{Off: cfg.Lockdown.Off, Trap: cfg.Lockdown.Trap, HeapLimit: limits.Heap},
-			Heap:     limits.Heap, Stack: r.stack, MaxFrame: maxFrame, Lazy: process.CanMeasureCPU,
-		},
-		Host:  lockdown.HostOptions{Off: cfg.Lockdown.Off},
-		Floor: floor, FloorLayers: cfg.Lockdown.RequireLayers,
-		Logger: r.log,
-	})
+	names, err := cfg.engines()
 	if err != nil {
 		return nil, err
 	}
-	r.pool, err = pool.New(pool.Config[*process.Worker]{
-		Spawn:      r.launcher.Spawn,
-		MinWorkers: cfg.Pool.MinWorkers, MinIdle: cfg.Pool.MinIdle, Reserve: cfg.Pool.Reserve, MaxWorkers: cfg.Pool.MaxWorkers,
-		MaxIdleTime: cfg.Pool.MaxIdleTime, MaxUses: cfg.Pool.MaxUses, MaxLifetime: cfg.Pool.MaxLifetime,
-		HealthCheckTimeout: cfg.Pool.HealthCheckTimeout, SpawnTimeout: cfg.Pool.SpawnTimeout,
-		MaxQueue: cfg.Pool.MaxQueue, MaxQueuePerTenant: cfg.Pool.MaxQueuePerTenant, MaxQueueWait: cfg.Pool.MaxQueueWait,
-		MaxWorkerMemory: cfg.Pool.MaxWorkerMemory, Observer: cfg.Pool.Observer, Logger: r.log,
-	})
-	if err != nil {
-		r.launcher.Close()
-		return nil, err
+	for i, name := range names {
+		e, err := r.newEngine(ctx, cfg, name, i > 0, maxFrame, floor)
+		if err != nil {
+			for _, e := range r.engines {
+				err = errors.Join(err, e.close(closedContext()))
+			}
+			return nil, err
+		}
+		r.engines = append(r.engines, e)
 	}
 	return r, nil
 }
@@ -245,11 +238,24 @@ func (r *Runtime) Deaths() map[string]uint64 {
 	return maps.Clone(r.deaths)
 }
 
-// Stats returns what the pool has done so far.
-func (r *Runtime) Stats() pool.Stats { return r.pool.Stats() }
+// Stats returns what the pool of the default engine has done so far.
+func (r *Runtime) Stats() pool.Stats { return r.engines[0].pool.Stats() }
+
+// EngineStats returns what the pool of each engine has done so far, by name.
+func (r *Runtime) EngineStats() map[string]pool.Stats {
+	all := make(map[string]pool.Stats, len(r.engines))
+	for _, e := range r.engines {
+		all[e.name] = e.pool.Stats()
+	}
+	return all
+}
 
 // Recycle replaces every worker, each when its execution ends.
-func (r *Runtime) Recycle() { r.pool.Reset() }
+func (r *Runtime) Recycle() {
+	for _, e := range r.engines {
+		e.pool.Reset()
+	}
+}
 
 // Close refuses new executions, waits for those under way until ctx ends, then
 // ends them with ShuttingDown, and returns when every worker and goroutine of
@@ -264,11 +270,20 @@ func (r *Runtime) Close(ctx context.Context) error {
 		killAll()
 	})
 	defer stop()
-	err := r.pool.Close(poolCtx)
+	closed := make(chan error, len(r.engines))
+	for _, e := range r.engines {
+		go func() { closed <- e.pool.Close(poolCtx) }()
+	}
+	var err error
+	for range r.engines {
+		// Executions that did not end in time were ended, as was asked for.
+		if e := <-closed; !errors.Is(e, context.Canceled) {
+			err = errors.Join(err, e)
+		}
+	}
 	r.closeOne.Do(func() { close(r.closing) })
-	r.launcher.Close()
-	if errors.Is(err, context.Canceled) {
-		err = nil // executions did not end in time and were ended, as was asked for
+	for _, e := range r.engines {
+		e.launcher.Close()
 	}
 	return errors.Join(err, r.active.end(ctx))
 }

@@ -29,6 +29,11 @@ type Conn struct {
 	Raw io.Writer
 	// CloseInput ends the worker's standard input.
 	CloseInput func() error
+	// Died returns the code that a host tells of a worker that has just ended
+	// by itself. A worker may end with a program that must be ended, where its
+	// engine cannot be stopped otherwise, if its host tells what would have
+	// been told. Without it no worker may end.
+	Died func() string
 	// New says that hello and armed have not been read yet.
 	New bool
 }

@@ -29,6 +29,7 @@ type session struct {
 	catalog    string // the body that was sent last, and its version
 	version    string
 	broken     bool // the worker is of no further use
+	mayDie     bool // with the program that runs
 }
 
 func begin(t *testing.T, start func(t *testing.T) Conn) *session {
@@ -91,6 +92,9 @@ func (s *session) send(h wire.Header, body string) {
 func (s *session) receive() (*wire.Header, []byte) {
 	s.t.Helper()
 	h, body, err := s.c.Receive(time.Now().Add(patience))
+	if err != nil && s.mayDie && !errors.Is(err, os.ErrDeadlineExceeded) {
+		panic(died(s.c.Died()))
+	}
 	if err != nil {
 		s.fatalf("waiting for the worker: %v", err)
 	}
@@ -364,11 +368,38 @@ func (x *execution) json(what string, body []byte) {
 	}
 }
 
+// died is the code of a worker's death.
+type died string
+
+// runToDeath is run for a program that may take its worker with it. The code
+// is empty where it did not.
+func (s *session) runToDeath(c Case) (out *outcome, code string) {
+	s.t.Helper()
+	defer func() {
+		s.mayDie = false
+		switch p := recover().(type) {
+		case nil:
+		case died:
+			s.broken, code = true, string(p)
+		default:
+			panic(p)
+		}
+	}()
+	s.mayDie = s.c.Died != nil && c.Code != ""
+	return s.run(c), ""
+}
+
 // check runs a case and arms the next isolate.
 func (s *session) check(c Case) {
 	t := s.t
 	t.Helper()
-	out := s.run(c)
+	out, code := s.runToDeath(c)
+	if code != "" {
+		if !slices.Contains(strings.Split(c.Code, "|"), code) {
+			t.Errorf("the worker died of it, of which the host says %s, want %s", code, c.Code)
+		}
+		return
+	}
 	defer s.reset()
 	if c.Code == "" {
 		if out.err != nil || compact(out.value) != compact(c.Value) {

@@ -27,6 +27,7 @@ const (
 	KindGoStack     Kind = "go_stack"     // a goroutine's stack over its limit
 	KindGoThreads   Kind = "go_threads"   // the Go runtime was refused a thread
 	KindGoPanic     Kind = "go_panic"     // a panic or a fatal error of the Go runtime
+	KindEngineOOM   Kind = "engine_oom"   // an engine that is not ours gave up for want of memory
 	KindKilled      Kind = "killed"       // SIGKILL by neither the host nor a known limit
 	KindParentDeath Kind = "parent_death" // it noticed that its host was gone
 	KindPipe        Kind = "pipe"         // it wrote to a pipe that was closed
@@ -44,6 +45,7 @@ var kindText = map[Kind]string{
 	KindGoStack:     "a goroutine's stack grew over its limit",
 	KindGoThreads:   "it was refused a thread",
 	KindGoPanic:     "it panicked",
+	KindEngineOOM:   "its engine was refused memory",
 	KindKilled:      "it was killed, and not by this host",
 	KindParentDeath: "its host was gone",
 	KindPipe:        "it wrote to a closed pipe",
@@ -56,7 +58,7 @@ var kindText = map[Kind]string{
 func Kinds() []Kind {
 	return []Kind{
 		KindHostKill, KindSIGSYS, KindCPURlimit, KindOOMKernel, KindGoOOM, KindGoStack, KindGoThreads, KindGoPanic,
-		KindKilled, KindParentDeath, KindPipe, KindSignal, KindExit, KindUnknown,
+		KindEngineOOM, KindKilled, KindParentDeath, KindPipe, KindSignal, KindExit, KindUnknown,
 	}
 }
 
@@ -129,7 +131,7 @@ func (d Death) LogValue() slog.Value {
 
 // IsMemory reports whether the worker wanted more memory than it may have.
 func (d Death) IsMemory() bool {
-	return d.Kind == KindOOMKernel || d.Kind == KindGoOOM || d.Kind == KindGoStack
+	return d.Kind == KindOOMKernel || d.Kind == KindGoOOM || d.Kind == KindGoStack || d.Kind == KindEngineOOM
 }
 
 // IsCPU reports whether the worker used up its processor time.
@@ -191,9 +193,17 @@ func (e Evidence) Death() Death {
 		e.exited(&d)
 	default:
 		d.Kind = KindSignal
+		// V8 ends its process by a trap or an abort, and as the first process
+		// of a namespace, which no abort ends, by what comes after that.
+		if m := engineOOM.FindIndex(e.Stderr); m != nil {
+			d.Kind, d.Detail = KindEngineOOM, lineAround(e.Stderr, m[0])
+		}
 	}
 	return d
 }
+
+// engineOOM is V8's last word on memory.
+var engineOOM = regexp.MustCompile(`(?m)^(?:#\s*)?(?:FATAL ERROR|Fatal [a-zA-Z ]*out of memory|Fatal error).*|Fatal process out of memory`)
 
 // lastWords are what the Go runtime writes before it ends a process with
 // status 2, the more special first.

@@ -37,6 +37,9 @@ func TestMain(m *testing.M) {
 		syscall.Exit(victimMain())
 	case argHost:
 		os.Exit(hostMain())
+	case argExec:
+		runtime.LockOSThread()
+		syscall.Exit(execMain())
 	case argExecuted:
 		syscall.Exit(0)
 	case argBystander:

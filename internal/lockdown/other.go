@@ -31,13 +31,16 @@ func (s *Spawn) sysProcAttr(_, _ uint32) *syscall.SysProcAttr { return otherAttr
 func onMainThread() bool { return false }
 
 // ConfineThread confines the calling thread where the platform can.
-func ConfineThread() ([]Layer, error) {
+func ConfineThread(...string) ([]Layer, error) {
 	return allInactive([]string{LayerConfinedSpawn}, reasonPlatform("confining a thread")), nil
 }
 
 // Verify looks at a worker from outside. On this platform nothing can be seen
 // from there, and no layer that would have to be is ever reported active.
 func Verify(_ int, r Report) (Report, error) { return newReport(r.Layers), nil }
+
+// VerifyExec is Verify.
+func VerifyExec(pid int, r Report) (Report, error) { return Verify(pid, r) }
 
 // Probe says which layers this machine can give.
 func Probe() Report {
@@ -46,3 +49,7 @@ func Probe() Report {
 
 // Best is the strongest level that this machine can give.
 func Best() Level { return Probe().Level }
+
+func applyExec(_ Profile, _ Exec, _ Layer) ([]Layer, func() error, error) {
+	return nil, nil, fmt.Errorf("%s", reasonPlatform("confining another executable"))
+}

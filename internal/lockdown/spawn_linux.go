@@ -162,10 +162,18 @@ func onMainThread() bool { return unix.Gettid() == unix.Getpid() }
 //
 // The layers say what was achieved; an error is a thread that may be half
 // confined.
-func ConfineThread() ([]Layer, error) {
+//
+// others are files that are to be read and executed besides: an engine's
+// executable and its libraries. One that is not there is left out.
+func ConfineThread(others ...string) ([]Layer, error) {
 	executables, err := openExecutables()
 	if err != nil {
 		return nil, fmt.Errorf("confining the spawning thread: %w", err)
+	}
+	for _, path := range others {
+		if fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
+			executables = append(executables, fd)
+		}
 	}
 	defer func() {
 		for _, fd := range executables {

@@ -26,7 +26,13 @@ import (
 // above all - is the report's word.
 //
 // An error is a worker that could not be looked at, a dead one for example.
-func Verify(pid int, r Report) (Report, error) {
+func Verify(pid int, r Report) (Report, error) { return verify(pid, r, noFile) }
+
+// VerifyExec is Verify for a worker that ApplyExec has made another
+// executable.
+func VerifyExec(pid int, r Report) (Report, error) { return verify(pid, r, execFiles) }
+
+func verify(pid int, r Report, files uint64) (Report, error) {
 	dir := fmt.Sprintf("/proc/%d/task", pid)
 	tasks, err := os.ReadDir(dir)
 	if err != nil {
@@ -53,7 +59,7 @@ func Verify(pid int, r Report) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("reading the limits of worker %d: %w", pid, err)
 	}
-	checkLimits(raw, wrong)
+	checkLimits(raw, files, wrong)
 	layers := make([]Layer, len(r.Layers))
 	for i, l := range r.Layers {
 		if reason, bad := wrong[l.Name]; bad && l.Active {
@@ -100,14 +106,14 @@ func checkStatus(thread string, raw []byte, wrong map[string]string) {
 
 // checkLimits adds to wrong what a process's limits contradict. Of the memory
 // limits it is known only that there must be some.
-func checkLimits(raw []byte, wrong map[string]string) {
+func checkLimits(raw []byte, files uint64, wrong map[string]string) {
 	for _, want := range []struct {
 		layer, name string
 		most        uint64
 	}{
 		{LayerRlimits, "Max core file size", 0},
 		{LayerRlimits, "Max file size", 0},
-		{LayerRlimits, "Max open files", noFile},
+		{LayerRlimits, "Max open files", files},
 		{LayerRlimits, "Max locked memory", 0},
 		{LayerMemory, "Max address space", 1 << 62},
 		{LayerMemory, "Max data size", 1 << 62},

@@ -41,8 +41,19 @@ type Config struct {
 	// OnDeath, if set, is told the kind of each worker's death. It must be
 	// quick.
 	OnDeath func(kind string)
+	// Node, if set, makes the workers those of the V8 engine: the executable
+	// starts, locks itself down, and becomes Node.js.
+	Node *NodeConfig
 	// Logger gets what workers write to stderr, at level debug. Nil discards.
 	Logger *slog.Logger
+}
+
+// NodeConfig is the Node.js that workers become.
+type NodeConfig struct {
+	// Path is its executable.
+	Path string
+	// Boot is what such a worker is told besides.
+	Boot worker.NodeBoot
 }
 
 // A Launcher starts workers, all from one thread: the kernel ties a child's
@@ -53,6 +64,7 @@ type Launcher struct {
 	cfg  Config
 	path string
 	dir  *os.File // the workers' empty directory, which has no name
+	node *os.File // the executable of Node.js, nil without
 
 	oom *oomCounter
 
@@ -109,6 +121,15 @@ func NewLauncher(cfg Config) (*Launcher, error) {
 	if l.dir, err = lockdown.EmptyDir(); err != nil {
 		return nil, err
 	}
+	if cfg.Node != nil {
+		if l.node, err = os.Open(cfg.Node.Path); err != nil {
+			l.dir.Close()
+			return nil, fmt.Errorf("opening the executable of Node.js: %w", err)
+		}
+		boot := cfg.Node.Boot
+		l.cfg.Boot.Node = &boot
+		l.cfg.Compile = false
+	}
 	ready := make(chan error, 1)
 	lockdown.StartThread(func() { l.thread(ready) })
 	if err := <-ready; err != nil {
@@ -123,6 +144,9 @@ func NewLauncher(cfg Config) (*Launcher, error) {
 func (l *Launcher) thread(ready chan<- error) {
 	defer close(l.done)
 	defer l.dir.Close()
+	if l.node != nil {
+		defer l.node.Close()
+	}
 	var err error
 	if l.layers, err = l.confine(); err != nil {
 		ready <- err
@@ -152,6 +176,9 @@ func (l *Launcher) confine() ([]lockdown.Layer, error) {
 		// The thread may start what this process is, and nothing else: another
 		// executable's worker confines itself alone.
 		return nil, nil
+	}
+	if l.cfg.Node != nil {
+		return lockdown.ConfineThread(append([]string{l.cfg.Node.Path}, l.cfg.Node.Boot.Readable...)...)
 	}
 	return lockdown.ConfineThread()
 }

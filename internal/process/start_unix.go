@@ -76,10 +76,14 @@ func (l *Launcher) start(b worker.Boot) (*Worker, error) {
 		// its own copy of it until it executes.
 		dir = fmt.Sprintf("/proc/self/fd/%d", fdOf(l.dir))
 	}
+	files := []*os.File{inR, outW, errW, bootR}
+	if l.node != nil {
+		files = append(files, l.node)
+	}
 	proc, err := os.StartProcess(l.path, []string{worker.Argv0}, &os.ProcAttr{
 		Dir:   dir,
 		Env:   l.spawn.Environment(),
-		Files: []*os.File{inR, outW, errW, bootR},
+		Files: files,
 		Sys:   l.spawn.Attr(),
 	})
 	if err != nil {

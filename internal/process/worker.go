@@ -28,6 +28,7 @@ type Worker struct {
 	log    *slog.Logger
 	floor  lockdown.Level
 	layers []string
+	node   bool // it becomes Node.js
 
 	oom     *oomCounter
 	onDeath func(string)
@@ -60,7 +61,7 @@ func newWorker(l *Launcher, proc *os.Process, stdin, stdout, stderr *os.File) *W
 		reader: wire.NewReader(stdout, l.cfg.Boot.MaxFrame),
 		writer: wire.NewWriter(stdin, l.cfg.Boot.MaxFrame),
 		log:    l.cfg.Logger.With("worker", proc.Pid),
-		floor:  l.cfg.Floor, layers: l.cfg.FloorLayers,
+		floor:  l.cfg.Floor, layers: l.cfg.FloorLayers, node: l.node != nil,
 		done:     make(chan struct{}),
 		nextHeap: l.cfg.Boot.Heap, nextStack: l.cfg.Boot.Stack,
 		oom: l.oom, onDeath: l.cfg.OnDeath,
@@ -270,7 +271,11 @@ func (w *Worker) hello(ctx context.Context) error {
 			return fmt.Errorf("decoding the worker's lockdown report: %w", err)
 		}
 	}
-	if w.report, err = lockdown.Verify(w.proc.Pid, report); err != nil {
+	verify := lockdown.Verify
+	if w.node {
+		verify = lockdown.VerifyExec
+	}
+	if w.report, err = verify(w.proc.Pid, report); err != nil {
 		return fmt.Errorf("verifying the worker's lockdown: %w", err)
 	}
 	return lockdown.Require(w.report, w.floor, w.layers)

@@ -50,6 +50,11 @@ func (e *Engine) failure(v value) *wire.Error {
 		}
 		e.free(r)
 	}
+	return e.run.source.explain(t)
+}
+
+// explain is a thrown value as a typed error that names places in the source.
+func (src *source) explain(t thrown) *wire.Error {
 	werr := &wire.Error{
 		Code:       wire.CodeScript,
 		Message:    cutText(t.Message, maxMessage),
@@ -66,10 +71,9 @@ func (e *Engine) failure(v value) *wire.Error {
 	if t.Reference {
 		werr.Suggestion = instead(t.Message)
 	}
-	if strings.HasPrefix(t.Message, "InternalError: stack overflow") {
+	if strings.HasPrefix(t.Message, "InternalError: stack overflow") || strings.HasPrefix(t.Message, "RangeError: Maximum call stack size exceeded") {
 		werr.Suggestion = "the calls are nested too deeply: end the recursion earlier, or use a loop with a list of what is left to do"
 	}
-	src := &e.run.source
 	werr.Stack, werr.Line, werr.Column = src.stack(t.Stack)
 	if werr.Line == 0 && t.Line > 0 {
 		werr.Line, werr.Column = src.position(int(t.Line), int(t.Column))

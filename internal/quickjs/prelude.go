@@ -1,20 +1,11 @@
 package quickjs
 
 import (
-	_ "embed"
 	"encoding/binary"
 	"fmt"
 	"unsafe"
 
 	"github.com/autoclave-run/autoclave/internal/quickjs/prelude"
-)
-
-// The two files that go with this package's Go side.
-var (
-	//go:embed prelude/core.js
-	coreSource string
-	//go:embed prelude/api.js
-	apiSource string
 )
 
 // core is the functions of the prelude that Go calls. They live in the image.
@@ -39,8 +30,8 @@ type core struct {
 // libraries, loaded when needed.
 var preludeFiles = []struct{ name, source string }{
 	{"primordials", prelude.Primordials},
-	{"core", coreSource},
-	{"api", apiSource},
+	{"core", prelude.Core},
+	{"api", prelude.API},
 	{"inspect", prelude.Inspect},
 	{"url", prelude.URL},
 	{"text", prelude.Text},

@@ -63,8 +63,12 @@ func stripTypes(text []byte) (*typescript, *syntaxError) {
 }
 
 func transform(text []byte, shift int) (*typescript, *syntaxError) {
+	return transformAs(api.LoaderTS, text, shift)
+}
+
+func transformAs(loader api.Loader, text []byte, shift int) (*typescript, *syntaxError) {
 	r := api.Transform(string(text), api.TransformOptions{
-		Loader:        api.LoaderTS,
+		Loader:        loader,
 		Target:        api.ESNext,
 		Sourcemap:     api.SourceMapExternal,
 		Sourcefile:    programFile,

@@ -46,6 +46,25 @@ type Boot struct {
 	Cached  bool `json:"cached,omitempty"`
 	// MaxFrame bounds a frame in bytes, both ways.
 	MaxFrame int `json:"max_frame"`
+	// Node makes this worker one of the V8 engine: it locks itself down and
+	// becomes Node.js, whose executable is open at descriptor 4.
+	Node *NodeBoot `json:"node,omitempty"`
+	// Shape makes this worker a shaper: see shape_linux.go.
+	Shape bool `json:"shape,omitempty"`
+}
+
+// NodeBoot is what a worker of the V8 engine is told besides.
+type NodeBoot struct {
+	// Readable are the files that node needs beside its executable: the
+	// libraries that it is linked with.
+	Readable []string `json:"readable,omitempty"`
+	// Stock is how many isolates a worker keeps armed; zero is 2.
+	Stock int `json:"stock,omitempty"`
+	// CodeRange is what node sets aside for code, in bytes.
+	CodeRange int64 `json:"code_range,omitempty"`
+	// Jitless forbids memory that is written and then executed: V8
+	// interprets.
+	Jitless bool `json:"jitless,omitempty"`
 }
 
 // Encode returns the boot message.

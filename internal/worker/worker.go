@@ -35,6 +35,9 @@ func Main() {
 	if err != nil {
 		fail(exitBoot, err)
 	}
+	if boot.Node != nil {
+		fail(exitBoot, launch(boot))
+	}
 	w := &worker{
 		in:  newInput(boot.MaxFrame),
 		out: wire.NewWriter(rawOut{}, boot.MaxFrame), lazy: boot.Lazy,
@@ -74,6 +77,12 @@ func (w *worker) main(boot Boot) int {
 	}
 	if err != nil {
 		fail(exitBoot, fmt.Errorf("locking down: %w", err))
+	}
+	if boot.Shape {
+		if err := shape(); err != nil {
+			fail(exitPipe, err)
+		}
+		return exitOK
 	}
 	raw, err := json.Marshal(report.With(boot.HostLayers...))
 	if err != nil {

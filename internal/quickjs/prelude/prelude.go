@@ -15,6 +15,17 @@ import _ "embed"
 //go:embed primordials.js
 var Primordials string
 
+// Core evaluates to a function (P, N) that defines what every program has, and
+// returns the functions that the engine calls. API is the rest of what a
+// program may call.
+var (
+	//go:embed core.js
+	Core string
+
+	//go:embed api.js
+	API string
+)
+
 // The libraries evaluate to functions (P, N) that return an object of exports;
 // N holds the natives that the comment at the top of each file names.
 var (
