@@ -41,8 +41,22 @@ var approvals = []approval{
 	{paying + `return await pay()`, nil, "made", 1},
 }
 
+// alone are those where there is no session: nothing can be allowed for one.
+var alone = append(slices.Clone(approvals[:len(approvals)-2]),
+	approval{paying + `return [await pay(), await pay()].join()`, []*mcp.ElicitResult{answered("program")}, "made,made", 2},
+	approval{paying + `return await pay()`, []*mcp.ElicitResult{answered("no")}, "APPROVAL_DENIED", 0},
+)
+
+func approvalsOf(session bool) []approval {
+	if session {
+		return approvals
+	}
+	return alone
+}
+
 // approved is what a client has to say at the end.
 type approved struct {
+	session      bool
 	Protocol     string
 	Asked, Texts []string
 	Forms        []json.RawMessage
@@ -50,6 +64,7 @@ type approved struct {
 
 func (a approved) check(t *testing.T, w *redWorld, mute bool) {
 	t.Helper()
+	approvals := approvalsOf(a.session)
 	if len(a.Texts) != len(approvals) {
 		t.Fatalf("%s: %d results", a.Protocol, len(a.Texts))
 	}
@@ -78,8 +93,12 @@ func (a approved) check(t *testing.T, w *redWorld, mute bool) {
 			t.Errorf("%s: the person was shown %q", a.Protocol, m)
 		}
 	}
+	words := `"enum":["once","program","session","no"]`
+	if !a.session {
+		words = `"enum":["once","program","no"]`
+	}
 	for _, f := range a.Forms {
-		if !bytes.Contains(f, []byte(`"enum":["once","program","session","no"]`)) || bytes.Contains(f, []byte("default")) {
+		if !bytes.Contains(f, []byte(words)) || bytes.Contains(f, []byte("default")) {
 			t.Errorf("%s: the form is %s", a.Protocol, f)
 		}
 	}
@@ -102,8 +121,8 @@ func approvalWorld(t *testing.T) (w *redWorld, path string) {
 	return w, writeFile(t, "autoclave.toml", text)
 }
 
-func programs() (codes []string, answers []*mcp.ElicitResult) {
-	for _, p := range approvals {
+func programs(session bool) (codes []string, answers []*mcp.ElicitResult) {
+	for _, p := range approvalsOf(session) {
 		codes = append(codes, p.code)
 		answers = append(answers, p.answers...)
 	}
@@ -118,7 +137,8 @@ func TestApprovalTypeScript(t *testing.T) {
 			for _, mute := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s %s mute %v", sdk, transport, mute), func(t *testing.T) {
 					t.Parallel()
-					codes, answers := programs()
+					session := sdk == "v1" || transport == "stdio"
+					codes, answers := programs(session)
 					options := map[string]any{"modules": modules, "sdk": sdk, "programs": codes}
 					if !mute {
 						options["answers"] = answers
@@ -145,7 +165,7 @@ func TestApprovalTypeScript(t *testing.T) {
 					if err != nil {
 						t.Fatalf("the client: %v\n%s%s", err, out, &stderr)
 					}
-					var a approved
+					a := approved{session: session}
 					if err := json.Unmarshal(out, &a); err != nil {
 						t.Fatalf("%v: %s", err, out)
 					}
@@ -166,13 +186,14 @@ func TestApprovalGo(t *testing.T) {
 			t.Run(fmt.Sprintf("http %s mute %v", protocol, mute), func(t *testing.T) {
 				t.Parallel()
 				w := startRed(t, "", "")
-				codes, answers := programs()
+				session := protocol < "2026"
+				codes, answers := programs(session)
 				c := redClient{protocol: protocol}
 				if !mute {
 					c.person = func(n int, _ string) *mcp.ElicitResult { return answers[n-1] }
 				}
 				m := w.connect(t, c)
-				a := approved{Protocol: protocol}
+				a := approved{Protocol: protocol, session: session}
 				for _, code := range codes {
 					a.Texts = append(a.Texts, m.run(t, code))
 				}

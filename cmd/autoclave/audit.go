@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/autoclave-run/autoclave"
 	"github.com/autoclave-run/autoclave/internal/audit"
+	"github.com/autoclave-run/autoclave/internal/catalog"
 )
 
 type auditFlags struct {
@@ -75,10 +78,13 @@ func (f *auditFlags) run(cmd *cobra.Command, path string) error {
 	if d := f.filter.Decision; d != "" && d != "allow" && d != "ask" && d != "deny" {
 		return fmt.Errorf("--decision is %q: it can be allow, ask or deny", d)
 	}
-	if f.last < 0 {
+	if f.last < 1 && cmd.Flags().Changed("last") {
 		return fmt.Errorf("--last is %d: it must be at least 1", f.last)
 	}
 	f.filter.Code = strings.ToUpper(f.filter.Code)
+	if err := checkCode(f.filter.Code); err != nil {
+		return err
+	}
 	in := io.NopCloser(cmd.InOrStdin())
 	if path != "-" {
 		if in, err = os.Open(path); err != nil {
@@ -131,6 +137,37 @@ func (f *auditFlags) run(cmd *cobra.Command, path string) error {
 		return statusError(exitProgram)
 	}
 	return nil
+}
+
+// knownCodes are all that a record can have, as errors.go has them.
+var knownCodes = []autoclave.Code{
+	autoclave.SyntaxError, autoclave.ScriptError, autoclave.InvalidResult, autoclave.NeverSettles,
+	autoclave.CPULimit, autoclave.Timeout, autoclave.HeapLimit, autoclave.OutputLimit, autoclave.CodeLimit, autoclave.CallLimit,
+	autoclave.ArgumentLimit, autoclave.CallResultLimit, autoclave.EmitLimit,
+	autoclave.Cancelled, autoclave.Overloaded, autoclave.ShuttingDown,
+	autoclave.ServerNotFound, autoclave.ToolNotFound, autoclave.ResourceNotFound, autoclave.InvalidArguments, autoclave.ToolError,
+	autoclave.UpstreamError, autoclave.UpstreamTimeout, autoclave.CircuitOpen, autoclave.PolicyDenied, autoclave.ApprovalDenied,
+	autoclave.RateLimited, autoclave.StashError,
+	autoclave.WorkerCrashed, autoclave.ProtocolError, autoclave.Internal,
+}
+
+// checkCode refuses a code that no record can have: that nothing is found must
+// not come of a letter.
+func checkCode(code string) error {
+	if code == "" {
+		return nil
+	}
+	names := make([]string, len(knownCodes))
+	for i, c := range knownCodes {
+		names[i] = string(c)
+	}
+	if slices.Contains(names, code) {
+		return nil
+	}
+	if near := catalog.Nearest(code, names); len(near) > 0 {
+		return fmt.Errorf("--code is %q, and there is no such code: did you mean %s?", code, strings.Join(near, " or "))
+	}
+	return fmt.Errorf("--code is %q, and there is no such code: there are %s", code, strings.Join(names, ", "))
 }
 
 // parseTime reads a date, a time, or how long ago.

@@ -16,6 +16,7 @@ import (
 	"github.com/autoclave-run/autoclave"
 	"github.com/autoclave-run/autoclave/internal/config"
 	"github.com/autoclave-run/autoclave/internal/lockdown"
+	"github.com/autoclave-run/autoclave/internal/node"
 	"github.com/autoclave-run/autoclave/internal/process"
 	"github.com/autoclave-run/autoclave/internal/upstream"
 	"github.com/autoclave-run/autoclave/internal/worker"
@@ -29,7 +30,14 @@ type checkup struct {
 	Servers  []checkedUp   `json:"servers"`
 	Engine   checkedEngine `json:"engine"`
 	Lockdown checkedLayers `json:"lockdown"`
-	Limits   checkedLimits `json:"limits"`
+	// Others are the engines that a program may name besides.
+	Others []checkedOther `json:"other_engines,omitempty"`
+	Limits checkedLimits  `json:"limits"`
+}
+
+type checkedOther struct {
+	Engine   checkedEngine `json:"engine"`
+	Lockdown checkedLayers `json:"lockdown"`
 }
 
 type checkedConfig struct {
@@ -54,6 +62,7 @@ type checkedEngine struct {
 	OK      bool    `json:"ok"`
 	Name    string  `json:"name,omitempty"`
 	Version string  `json:"version,omitempty"`
+	Path    string  `json:"path,omitempty"`       // of an executable that is not this one
 	Start   float64 `json:"start_ms,omitempty"`   // a worker, until it is armed
 	Execute float64 `json:"execute_ms,omitempty"` // a program, in a worker that waits
 	Problem string  `json:"problem,omitempty"`
@@ -130,10 +139,21 @@ func examine(ctx context.Context, from *configFlags, logger *slog.Logger) *check
 	c := &checkup{Version: version(), Servers: []checkedUp{}}
 	cfg := c.examineConfig(from)
 	c.examineServers(ctx, cfg)
-	c.examineWorker(ctx, cfg.Runtime)
-	c.examineEngine(ctx, cfg.Runtime, logger)
+	c.Engine, c.Lockdown = examineEngine(ctx, cfg.Runtime, logger)
+	for _, name := range cfg.Runtime.Engines {
+		other := cfg.Runtime
+		other.Engine, other.Engines = name, nil
+		if name == cfg.Runtime.Engine || name == autoclave.EngineQuickJS && cfg.Runtime.Engine == "" {
+			continue
+		}
+		e, l := examineEngine(ctx, other, logger)
+		c.Others = append(c.Others, checkedOther{e, l})
+	}
 	c.Limits = limitsOf(cfg.Runtime.Limits)
 	c.OK = c.Config.OK && c.Engine.OK && c.Lockdown.OK
+	for _, o := range c.Others {
+		c.OK = c.OK && o.Engine.OK && o.Lockdown.OK
+	}
 	for _, s := range c.Servers {
 		c.OK = c.OK && (s.OK || s.Disabled)
 	}
@@ -200,49 +220,72 @@ func (c *checkup) examineServers(ctx context.Context, cfg *config.Config) {
 	}
 }
 
+// examineEngine starts a worker of the default engine, and has it run a
+// program.
+func examineEngine(ctx context.Context, cfg autoclave.Config, logger *slog.Logger) (checkedEngine, checkedLayers) {
+	cfg.Engines = nil
+	e, l := examineWorker(ctx, cfg)
+	if e.Problem == "" {
+		e.run(ctx, cfg, logger)
+	}
+	return e, l
+}
+
 // examineWorker starts one worker by hand: what confines it is seen in full
 // only on one that lives.
-func (c *checkup) examineWorker(ctx context.Context, cfg autoclave.Config) {
-	c.Lockdown = checkedLayers{Level: lockdown.None, Require: cfg.Lockdown.Require, Layers: []checkedLayer{}}
-	heap := cfg.Limits.Heap
-	if heap == 0 {
-		heap = autoclave.DefaultLimits().Heap
+func examineWorker(ctx context.Context, cfg autoclave.Config) (e checkedEngine, l checkedLayers) {
+	e = checkedEngine{Name: or(cfg.Engine, autoclave.EngineQuickJS)}
+	l = checkedLayers{Level: lockdown.None, Require: cfg.Lockdown.Require, Layers: []checkedLayer{}}
+	fail := func(err error) (checkedEngine, checkedLayers) {
+		l.Problem, e.Problem = err.Error(), err.Error()
+		return e, l
 	}
-	launcher, err := process.NewLauncher(process.Config{
+	heap := or(cfg.Limits.Heap, autoclave.DefaultLimits().Heap)
+	launch := process.Config{
 		Boot: worker.Boot{Lockdown: lockdown.Profile{Off: cfg.Lockdown.Off, HeapLimit: heap}, Heap: heap, MaxFrame: 32 << 20},
 		Host: lockdown.HostOptions{Off: cfg.Lockdown.Off},
-	})
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if e.Name == autoclave.EngineV8 {
+		info, err := node.Inspect(ctx, cfg.Node.Path)
+		if err != nil {
+			return fail(err)
+		}
+		e.Path = info.Path
+		launch.Node = &process.NodeConfig{Path: info.Path, Boot: worker.NodeBoot{
+			Readable: info.Libraries, Stock: cfg.Node.Isolates, CodeRange: info.CodeRange(), Jitless: cfg.Node.Jitless,
+		}}
+	}
+	launcher, err := process.NewLauncher(launch)
 	if err != nil {
-		c.Lockdown.Problem, c.Engine.Problem = err.Error(), err.Error()
-		return
+		return fail(err)
 	}
 	defer launcher.Close()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
 	begun := time.Now()
 	w, err := launcher.Spawn(ctx)
 	if err != nil {
-		c.Lockdown.Problem, c.Engine.Problem = err.Error(), err.Error()
-		return
+		return fail(err)
 	}
-	c.Engine.Start = float64(time.Since(begun).Microseconds()) / 1000
-	c.Engine.Name, c.Engine.Version = w.Engine()
+	e.Start = float64(time.Since(begun).Microseconds()) / 1000
+	e.Name, e.Version = w.Engine()
 	report := w.Lockdown()
 	w.Kill("it has been examined")
 	<-w.Done()
 
-	c.Lockdown.Level = report.Level
-	for _, l := range report.Layers {
-		checked := checkedLayer{Layer: l}
-		if !l.Active {
-			checked.Remedy = remedy(l.Name)
+	l.Level = report.Level
+	for _, layer := range report.Layers {
+		checked := checkedLayer{Layer: layer}
+		if !layer.Active {
+			checked.Remedy = remedy(layer.Name)
 		}
-		c.Lockdown.Layers = append(c.Lockdown.Layers, checked)
+		l.Layers = append(l.Layers, checked)
 	}
 	err = lockdown.Require(report, lockdown.Level(cfg.Lockdown.Require), cfg.Lockdown.RequireLayers)
-	if c.Lockdown.OK = err == nil; err != nil {
-		c.Lockdown.Problem = err.Error()
+	if l.OK = err == nil; err != nil {
+		l.Problem = err.Error()
 	}
+	return e, l
 }
 
 // remedy says what can be done about a missing layer.
@@ -254,13 +297,13 @@ func remedy(layer string) string {
 	return lockdown.Remedy(layer)
 }
 
-// examineEngine runs a program as serve would.
-func (c *checkup) examineEngine(ctx context.Context, cfg autoclave.Config, logger *slog.Logger) {
+// run runs a program as serve would.
+func (e *checkedEngine) run(ctx context.Context, cfg autoclave.Config, logger *slog.Logger) {
 	cfg.Logger = logger
 	cfg.Pool = autoclave.PoolConfig{MinWorkers: 1, MinIdle: -1, MaxWorkers: 1}
 	rt, err := autoclave.Open(ctx, cfg)
 	if err != nil {
-		c.Engine.Problem = err.Error()
+		e.Problem = err.Error()
 		return
 	}
 	defer closeWithin(rt.Close, closeTime)
@@ -269,14 +312,14 @@ func (c *checkup) examineEngine(ctx context.Context, cfg autoclave.Config, logge
 	})
 	begun := time.Now()
 	res, err := rt.Execute(ctx, autoclave.Program{Source: `const n: number = await tools.doctor.two(); return n + 1`}, nothing)
-	c.Engine.Execute = float64(time.Since(begun).Microseconds()) / 1000
+	e.Execute = float64(time.Since(begun).Microseconds()) / 1000
 	switch {
 	case err != nil:
-		c.Engine.Problem = err.Error()
+		e.Problem = err.Error()
 	case string(res.Value) != "3":
-		c.Engine.Problem = fmt.Sprintf("a program whose value is 3 answered %s", res.Value)
+		e.Problem = fmt.Sprintf("a program whose value is 3 answered %s", res.Value)
 	default:
-		c.Engine.OK = true
+		e.OK = true
 	}
 }
 
@@ -327,35 +370,45 @@ func (c *checkup) print(w io.Writer) {
 			fmt.Fprintf(w, "%s server %s: %s\n", mark(false), s.Name, indent(s.Problem))
 		}
 	}
-	if c.Engine.OK {
-		fmt.Fprintf(w, "%s engine: %s %s; a worker starts in %.1f ms, a program with one call runs in %.1f ms\n",
-			mark(true), c.Engine.Name, c.Engine.Version, c.Engine.Start, c.Engine.Execute)
-	} else {
-		fmt.Fprintf(w, "%s engine: %s\n", mark(false), indent(c.Engine.Problem))
-	}
-	fmt.Fprintf(w, "%s lockdown: %s\n", mark(c.Lockdown.OK), c.Lockdown.Level)
-	if c.Lockdown.Problem != "" {
-		fmt.Fprintf(w, "         %s\n", indent(c.Lockdown.Problem))
-	}
-	for _, l := range c.Lockdown.Layers {
-		state := "active "
-		if !l.Active {
-			state = "missing"
-		}
-		fmt.Fprintf(w, "         %s %s", state, l.Name)
-		if l.Reason != "" {
-			fmt.Fprintf(w, ": %s", l.Reason)
-		}
-		if l.Remedy != "" {
-			fmt.Fprintf(w, "; it needs %s", l.Remedy)
-		}
-		fmt.Fprintln(w)
+	printEngine(w, mark, c.Engine, c.Lockdown)
+	for _, o := range c.Others {
+		printEngine(w, mark, o.Engine, o.Lockdown)
 	}
 	size := func(n int64) string { return humanize.IBytes(uint64(n)) }
 	l := c.Limits
 	fmt.Fprintf(w, "\nA program may compute for %s, take %s, hold %s and be %s long. It may make %d calls, %d at once, each for %s, with %s of arguments and %s of result. Its value may have %s, its console %s, what it emits %s.\n",
 		l.CPU, l.Wall, size(l.Heap), size(int64(l.Program)), l.Calls, l.Concurrency, l.CallTimeout, size(int64(l.Arguments)),
 		size(int64(l.CallResult)), size(int64(l.Result)), size(int64(l.Logs)), size(int64(l.Emits)))
+}
+
+func printEngine(w io.Writer, mark func(bool) string, e checkedEngine, l checkedLayers) {
+	if e.OK {
+		fmt.Fprintf(w, "%s engine: %s %s; a worker starts in %.1f ms, a program with one call runs in %.1f ms\n",
+			mark(true), e.Name, e.Version, e.Start, e.Execute)
+	} else {
+		fmt.Fprintf(w, "%s engine: %s\n", mark(false), indent(e.Problem))
+	}
+	if e.Path != "" {
+		fmt.Fprintf(w, "         %s\n", e.Path)
+	}
+	fmt.Fprintf(w, "%s lockdown: %s\n", mark(l.OK), l.Level)
+	if l.Problem != "" && l.Problem != e.Problem {
+		fmt.Fprintf(w, "         %s\n", indent(l.Problem))
+	}
+	for _, layer := range l.Layers {
+		state := "active "
+		if !layer.Active {
+			state = "missing"
+		}
+		fmt.Fprintf(w, "         %s %s", state, layer.Name)
+		if layer.Reason != "" {
+			fmt.Fprintf(w, ": %s", layer.Reason)
+		}
+		if layer.Remedy != "" {
+			fmt.Fprintf(w, "; it needs %s", layer.Remedy)
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // indent keeps the lines of a text under each other.

@@ -75,7 +75,6 @@ func TestDoctorFindsWhatIsBroken(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"a key that is not known", "[limits]\ncpuu = \"1s\"\n", "BROKEN configuration"},
 		{"a layer that is not there", "[lockdown]\nrequire_layers = [\"cgroup\"]\n", "BROKEN lockdown"},
-		{"a feature that is not there", "[engine]\nname = \"node\"\n", "BROKEN configuration"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -34,6 +34,7 @@ func newPolicy(g *global) *cobra.Command {
 type policyTest struct {
 	from     configFlags
 	caller   dispatch.Caller
+	after    []string
 	resource bool
 	json     bool
 }
@@ -47,11 +48,15 @@ func newPolicyTest(g *global) *cobra.Command {
 so. The server is connected, for what the tool says of itself, and nothing is
 called. ARGUMENTS is a JSON object, which is held against the tool's schema.
 
+A program that has called a server of a strict group may call no server outside
+that group: --after says what the program has called before.
+
 Exit status: 0 it would be allowed, or a person asked; 1 it would be refused; 2 it
 could not be said.`,
 		Example: `  autoclave policy test github delete_repository
   autoclave policy test github create_issue '{"title":"x"}' --principal alice
-  autoclave policy test files --resource file:///etc/passwd`,
+  autoclave policy test files --resource file:///etc/passwd
+  autoclave policy test web fetch --after payroll --after files`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch n := len(args); {
 			case n < 2:
@@ -67,6 +72,7 @@ could not be said.`,
 	fs := cmd.Flags()
 	fs.StringVar(&t.caller.Principal, "principal", "local", "who calls")
 	fs.StringVar(&t.caller.Name, "session", "", "the session name that came with the program")
+	fs.StringArrayVar(&t.after, "after", nil, "as if the program had called this server before; may be repeated")
 	fs.BoolVar(&t.resource, "resource", false, "take TOOL for the URI of a resource that is read")
 	fs.BoolVar(&t.json, "json", false, "print JSON")
 	return cmd
@@ -88,6 +94,11 @@ func (t *policyTest) run(cmd *cobra.Command, g *global, args []string) error {
 	server, err := oneServer(cfg, args[0])
 	if err != nil {
 		return err
+	}
+	for _, name := range t.after {
+		if _, err := oneServer(cfg, name); err != nil {
+			return fmt.Errorf("--after: %w", err)
+		}
 	}
 	if !g.verbose {
 		logger = slog.New(slog.DiscardHandler)
@@ -111,11 +122,11 @@ func (t *policyTest) run(cmd *cobra.Command, g *global, args []string) error {
 	}
 	var v dispatch.Verdict
 	if t.resource {
-		v = d.JudgeResource(t.caller, args[0], args[1])
+		v = d.JudgeResource(t.caller, args[0], args[1], t.after...)
 	} else {
 		ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
 		defer cancel()
-		v, err = d.Judge(ctx, t.caller, args[0], args[1], arguments)
+		v, err = d.Judge(ctx, t.caller, args[0], args[1], arguments, t.after...)
 		if own, ok := errors.AsType[*autoclave.Error](err); ok {
 			return errors.New(strings.TrimSpace(own.Message + ". " + own.Suggestion))
 		} else if err != nil {
@@ -125,7 +136,7 @@ func (t *policyTest) run(cmd *cobra.Command, g *global, args []string) error {
 	if t.json {
 		err = t.printJSON(cmd.OutOrStdout(), v)
 	} else {
-		err = t.print(cmd.OutOrStdout(), args, v)
+		err = t.print(cmd.OutOrStdout(), args, v, cfg.Policy.Scope)
 	}
 	if err == nil && (v.Action == policy.Deny || v.Invalid != nil) {
 		return statusError(exitProgram)
@@ -151,7 +162,7 @@ func oneServer(cfg *config.Config, name string) (*config.Server, error) {
 	return nil, fmt.Errorf("there is no server %q in %s: there are %s", name, cfg.File, strings.Join(names, ", "))
 }
 
-func (t *policyTest) print(w io.Writer, args []string, v dispatch.Verdict) error {
+func (t *policyTest) print(w io.Writer, args []string, v dispatch.Verdict, scope policy.Scope) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s.%s\n", v.Action, args[0], args[1])
 	fmt.Fprintf(&b, "  %s.\n", v.Reason)
@@ -165,13 +176,26 @@ func (t *policyTest) print(w io.Writer, args []string, v dispatch.Verdict) error
 		b.WriteString("  It is in no search result and no types (policy.hide_denied).\n")
 	}
 	if v.Group != "" {
-		fmt.Fprintf(&b, "  The server is in the strict group %s: a program that has called it may send to no other server afterwards.\n", v.Group)
+		fmt.Fprintf(&b, "  The server is in the strict group %s: %s.\n", v.Group, afterwards(v, scope))
 	}
 	if v.Invalid != nil {
 		fmt.Fprintf(&b, "  The arguments would be refused: %s\n", v.Invalid.Message)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// afterwards says what a program may call that has called a server of a strict
+// group.
+func afterwards(v dispatch.Verdict, scope policy.Scope) string {
+	who := "a program that has called it"
+	if scope == policy.ScopeSession {
+		who = "a session that has called it"
+	}
+	if len(v.GroupServers) < 2 {
+		return who + " may call no other server afterwards"
+	}
+	return who + " may call the servers of that group alone afterwards: " + strings.Join(v.GroupServers, ", ")
 }
 
 // hints says in words what rules take a tool for.
@@ -202,11 +226,12 @@ func (t *policyTest) printJSON(w io.Writer, v dispatch.Verdict) error {
 		invalid = v.Invalid.Message
 	}
 	return out.Encode(struct {
-		Action  policy.Action `json:"action"`
-		Rule    string        `json:"rule,omitempty"`
-		Reason  string        `json:"reason"`
-		Hidden  bool          `json:"hidden,omitempty"`
-		Group   string        `json:"group,omitempty"`
-		Invalid string        `json:"invalid,omitempty"`
-	}{v.Action, v.Rule, v.Reason, v.Hidden, v.Group, invalid})
+		Action       policy.Action `json:"action"`
+		Rule         string        `json:"rule,omitempty"`
+		Reason       string        `json:"reason"`
+		Hidden       bool          `json:"hidden,omitempty"`
+		Group        string        `json:"group,omitempty"`
+		GroupServers []string      `json:"group_servers,omitempty"`
+		Invalid      string        `json:"invalid,omitempty"`
+	}{v.Action, v.Rule, v.Reason, v.Hidden, v.Group, v.GroupServers, invalid})
 }

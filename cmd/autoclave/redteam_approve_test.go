@@ -402,25 +402,6 @@ func TestRedTeamApprovalReplay(t *testing.T) {
 // What approvals do not do, and SECURITY.md says so.
 func TestRedTeamApprovalLimits(t *testing.T) {
 	t.Parallel()
-	t.Run("without sessions, a session is all that the principal does", func(t *testing.T) {
-		t.Parallel()
-		w := startRed(t, "", "")
-		one := w.connect(t, redClient{protocol: "2026-07-28", person: always("session")})
-		two := w.connect(t, redClient{protocol: "2026-07-28", person: always("no")})
-		other := w.connect(t, redClient{protocol: "2026-07-28", person: always("no"), token: "bob-bob-bob-bob-bob"})
-		code := attemptPay + `return pay({})`
-		for _, c := range []struct {
-			m    *model
-			want string
-		}{{one, "made"}, {two, "made"}, {other, "APPROVAL_DENIED"}} {
-			if got := c.m.run(t, code); got != c.want {
-				t.Errorf("the program says %s, want %s", got, c.want)
-			}
-		}
-		if n := len(two.questions()); n != 0 {
-			t.Errorf("the second client was asked %d times", n)
-		}
-	})
 	t.Run("who lets questions lie keeps others from asking", func(t *testing.T) {
 		t.Parallel()
 		w := startRed(t, "", "") // of four workers three may wait

@@ -10,28 +10,28 @@ import (
 // What programs try to have a denied call made.
 var redCalls = []attempt{
 	// By names that are nearly the right ones.
-	{name: "Unicode look-alikes of a tool", sees: "TOOL_NOT_FOUND", code: []string{codes(
+	{name: "Unicode look-alikes of a tool", sees: "TOOL_NOT_FOUND", code: []string{codesOf(
 		`callTool("work", "wip\u0435")`, `callTool("work", "w\u0456pe")`, `callTool("work", "\uff57\uff49\uff50\uff45")`, `callTool("work", "\u{1d430}ipe")`, `callTool("work", "wi\u2d30e")`)}},
-	{name: "composed and decomposed forms", sees: "TOOL_NOT_FOUND", code: []string{codes(
+	{name: "composed and decomposed forms", sees: "TOOL_NOT_FOUND", code: []string{codesOf(
 		`callTool("work", "wipe\u0301")`, `callTool("work", "w\u00edpe")`, `callTool("work", "wipe".normalize("NFKD") + "\u0308")`, `callTool("work", "wi\ufb01pe")`)}},
-	{name: "another case", sees: "TOOL_NOT_FOUND", code: []string{codes(`callTool("work", "WIPE")`, `callTool("work", "Wipe")`, `callTool("work", "w\u0131pe")`, `callTool("work", "W\u0130PE")`)}},
-	{name: "white space around a tool", sees: "TOOL_NOT_FOUND", code: []string{codes(
+	{name: "another case", sees: "TOOL_NOT_FOUND", code: []string{codesOf(`callTool("work", "WIPE")`, `callTool("work", "Wipe")`, `callTool("work", "w\u0131pe")`, `callTool("work", "W\u0130PE")`)}},
+	{name: "white space around a tool", sees: "TOOL_NOT_FOUND", code: []string{codesOf(
 		`callTool("work", " wipe")`, `callTool("work", "wipe ")`, `callTool("work", "wipe\t")`, `callTool("work", "wipe\n")`, `callTool("work", "wipe\r\n")`, `callTool("work", "\u00a0wipe")`, `callTool("work", "wipe\u2003")`, `callTool("work", "wipe\u2028")`)}},
-	{name: "what is not seen", sees: "TOOL_NOT_FOUND", code: []string{codes(
+	{name: "what is not seen", sees: "TOOL_NOT_FOUND", code: []string{codesOf(
 		`callTool("work", "wi\u200bpe")`, `callTool("work", "\ufeffwipe")`, `callTool("work", "wi\u00adpe")`, `callTool("work", "wipe\ufe0f")`, `callTool("work", "\u202eepiw")`, `callTool("work", "wipe\u{e0001}")`)}},
-	{name: "dots, slashes, NUL and encodings", sees: "TOOL_NOT_FOUND", code: []string{codes(
+	{name: "dots, slashes, NUL and encodings", sees: "TOOL_NOT_FOUND", code: []string{codesOf(
 		`callTool("work", "wipe.")`, `callTool("work", "./wipe")`, `callTool("work", "wipe/")`, `callTool("work", "work.wipe")`, `callTool("work", "work/wipe")`, `callTool("work", "wipe\0")`, `callTool("work", "wipe\0echo")`,
 		`callTool("work", "echo\0wipe")`, `callTool("work", "%77ipe")`, `callTool("work", "wipe%00")`, `callTool("work", "wipe#")`, `callTool("work", "wipe?")`, `callTool("work", "*")`, `callTool("work", "wip*")`, `callTool("work", "")`)}},
-	{name: "nearly the server", sees: "SERVER_NOT_FOUND", code: []string{codes(
+	{name: "nearly the server", sees: "SERVER_NOT_FOUND", code: []string{codesOf(
 		`callTool("Work", "wipe")`, `callTool("work ", "wipe")`, `callTool("work.", "wipe")`, `callTool("w\u043erk", "wipe")`, `callTool("work\0", "wipe")`, `callTool("", "work.wipe")`, `callTool("", "wipe")`, `callTool("work/wipe", "")`, `callTool("../work", "wipe")`, `callTool("*", "wipe")`, `callTool("w\u200bork", "wipe")`)}},
-	{name: "names that mean something in JavaScript", sees: "_NOT_FOUND", code: []string{codes(
+	{name: "names that mean something in JavaScript", sees: "_NOT_FOUND", code: []string{codesOf(
 		`callTool("__proto__", "wipe")`, `callTool("constructor", "wipe")`, `callTool("work", "__proto__")`, `callTool("work", "constructor")`, `callTool("work", "then")`, `callTool("work", "hasOwnProperty")`, `callTool("then", "then")`, `callTool("toString", "valueOf")`) +
 		` + ""`}},
-	{name: "__proto__ of the directory of tools", sees: "", code: []string{codes(
+	{name: "__proto__ of the directory of tools", sees: "", code: []string{codesOf(
 		`tools.__proto__.wipe({})`, `tools.work.__proto__.wipe({})`, `tools["__proto__"]["wipe"]({})`, `tools.constructor.prototype.wipe({})`, `tools.work.constructor("return 1")()`, `tools.then`)}},
-	{name: "values that are no strings", sees: "POLICY_DENIED", code: []string{codes(
+	{name: "values that are no strings", sees: "POLICY_DENIED", code: []string{codesOf(
 		`callTool(["work"], ["wipe"])`, `callTool(new String("work"), new String("wipe"))`, `callTool({ toString: () => "work" }, { toString: () => "wipe" })`, `callTool({ [Symbol.toPrimitive]: () => "work" }, "wipe")`)}},
-	{name: "symbols, numbers and nothing", sees: "_NOT_FOUND", code: []string{codes(
+	{name: "symbols, numbers and nothing", sees: "_NOT_FOUND", code: []string{codesOf(
 		`tools[Symbol("work")]?.[Symbol("wipe")]?.({})`, `callTool(Symbol("work"), Symbol("wipe"))`, `callTool("work", Symbol.for("wipe"))`, `callTool(null, undefined)`, `callTool(0, 0)`, `callTool()`)}},
 	{name: "an object that is another string each time", sees: "echo", wants: "work echo×1", code: []string{
 		`let n = 0; const name = { toString() { return n++ === 0 ? "echo" : "wipe"; } };
@@ -40,19 +40,19 @@ var redCalls = []attempt{
 	{name: "an object that is another string each time, the other way", wants: "*", code: []string{
 		`let n = 0; const name = { toString() { return n++ === 0 ? "wipe" : "echo"; } };
 		 return await callTool("work", name, {}).catch(e => e.code);`}},
-	{name: "a name of a lone surrogate", sees: "TOOL_NOT_FOUND", code: []string{codes(`callTool("work", "wipe\ud800")`, `callTool("work", "\udc00wipe")`)}},
-	{name: "names that are very long", sees: "_NOT_FOUND", code: []string{codes(`callTool("work", "wipe" + " ".repeat(7000))`, `callTool("work" + ".".repeat(7000), "wipe")`)}},
+	{name: "a name of a lone surrogate", sees: "TOOL_NOT_FOUND", code: []string{codesOf(`callTool("work", "wipe\ud800")`, `callTool("work", "\udc00wipe")`)}},
+	{name: "names that are very long", sees: "_NOT_FOUND", code: []string{codesOf(`callTool("work", "wipe" + " ".repeat(7000))`, `callTool("work" + ".".repeat(7000), "wipe")`)}},
 
 	// By every door.
-	{name: "tools", sees: "POLICY_DENIED", code: []string{codes(`tools.work.wipe({})`, `tools["work"]["wipe"]({})`, `tools.work["wipe-all"]({})`, `tools.work.wipe_all({})`, `tools.out.wipe()`)}},
-	{name: "forge", sees: "POLICY_DENIED", code: []string{codes(`forge.callTool("work", "wipe", {})`, `forge.server("work").wipe({})`, `forge.server("work")["wipe-all"]({})`, `forge.parallel([() => forge.callTool("work", "wipe", {})])`)}},
-	{name: "forge with a category that makes up a name", sees: "TOOL_NOT_FOUND", code: []string{codes(`forge.server("work").wi.pe({})`, `forge.server("work").wipe.now({})`, `forge.server("work").echo.wipe({})`)}},
-	{name: "codemode", sees: "TOOL_NOT_FOUND", code: []string{codes(`codemode.wipe({})`, `codemode["wipe-all"]({})`, `codemode.wipe_all({})`, `codemode.__proto__({})`)}},
-	{name: "methods of functions", sees: "POLICY_DENIED", code: []string{codes(
+	{name: "tools", sees: "POLICY_DENIED", code: []string{codesOf(`tools.work.wipe({})`, `tools["work"]["wipe"]({})`, `tools.work["wipe-all"]({})`, `tools.work.wipe_all({})`, `tools.out.wipe()`)}},
+	{name: "forge", sees: "POLICY_DENIED", code: []string{codesOf(`forge.callTool("work", "wipe", {})`, `forge.server("work").wipe({})`, `forge.server("work")["wipe-all"]({})`, `forge.parallel([() => forge.callTool("work", "wipe", {})])`)}},
+	{name: "forge with a category that makes up a name", sees: "TOOL_NOT_FOUND", code: []string{codesOf(`forge.server("work").wi.pe({})`, `forge.server("work").wipe.now({})`, `forge.server("work").echo.wipe({})`)}},
+	{name: "codemode", sees: "TOOL_NOT_FOUND", code: []string{codesOf(`codemode.wipe({})`, `codemode["wipe-all"]({})`, `codemode.wipe_all({})`, `codemode.__proto__({})`)}},
+	{name: "methods of functions", sees: "POLICY_DENIED", code: []string{codesOf(
 		`callTool.call(null, "work", "wipe", {})`, `callTool.apply(undefined, ["work", "wipe", {}])`, `Reflect.apply(callTool, null, ["work", "wipe"])`, `callTool.bind(null, "work")("wipe")`, `Reflect.get(tools.work, "wipe")({})`)}},
-	{name: "options", sees: "POLICY_DENIED", code: []string{codes(
+	{name: "options", sees: "POLICY_DENIED", code: []string{codesOf(
 		`callTool("work", "wipe", {}, { raw: true })`, `callTool("work", "wipe", {}, { timeout: 1 })`, `callTool("work", "wipe", {}, { timeout: Infinity, raw: 1, tool: "echo", server: "out", policy: "allow", force: true })`, `tools.work.wipe({}, { raw: true, timeout: -1 })`)}},
-	{name: "parallel", sees: "POLICY_DENIED", code: []string{codes(`parallel(Array.from({ length: 8 }, () => () => tools.work.wipe({})), { concurrency: 8 })`)}},
+	{name: "parallel", sees: "POLICY_DENIED", code: []string{codesOf(`parallel(Array.from({ length: 8 }, () => () => tools.work.wipe({})), { concurrency: 8 })`)}},
 	{name: "many at once, among allowed ones", sees: "40", wants: "work echo×40", code: []string{
 		`const all = []; for (let i = 0; i < 80; i++) all.push(i % 2 ? tools.work.wipe({ i }) : tools.work.echo({ text: "x" }));
 		 const r = await Promise.allSettled(all); return r.filter(x => x.reason?.code === "POLICY_DENIED").length;`}},
@@ -70,11 +70,11 @@ var redCalls = []attempt{
 		`JSON.stringify = () => '{"server":"out"}'; Map.prototype.get = () => "echo"; Array.prototype.push = function () { return 0; };
 		 String.prototype.indexOf = () => 0; Object.prototype.wipe = () => "x"; Object.prototype.code = "allow"; Promise.prototype.then = Promise.prototype.then; Object.prototype.server = "out"; Object.prototype.kind = "echo"; globalThis.String = () => "echo"; globalThis.Promise = class {};
 		 try { return await callTool("work", "wipe", {}); } catch (e) { return e.code; }`}},
-	{name: "a tool of the program's own making", sees: "OK", code: []string{codes(`(async () => { try { tools.work.wipe = () => 1; } catch {} try { Object.defineProperty(tools.work, "mine", { value: () => tools.work.wipe({}) }); } catch {} try { delete tools.work; } catch {} try { Object.setPrototypeOf(tools, { work: 1 }); } catch {} })()`)}},
-	{name: "a sealed resource", sees: "POLICY_DENIED", code: []string{codes(`resources.read("work", "sealed://1")`, `forge.readResource("work", "sealed://1")`, `resources.read("work", "sealed://../open://1")`, `resources.read(["work"], { toString: () => "sealed://1" })`)}},
+	{name: "a tool of the program's own making", sees: "OK", code: []string{codesOf(`(async () => { try { tools.work.wipe = () => 1; } catch {} try { Object.defineProperty(tools.work, "mine", { value: () => tools.work.wipe({}) }); } catch {} try { delete tools.work; } catch {} try { Object.setPrototypeOf(tools, { work: 1 }); } catch {} })()`)}},
+	{name: "a sealed resource", sees: "POLICY_DENIED", code: []string{codesOf(`resources.read("work", "sealed://1")`, `forge.readResource("work", "sealed://1")`, `resources.read("work", "sealed://../open://1")`, `resources.read(["work"], { toString: () => "sealed://1" })`)}},
 	{name: "a tool by way of a resource", sees: "", wants: "work open://wipe×1", code: []string{`return await resources.read("work", "open://wipe")`}},
-	{name: "what says of itself that it destroys", sees: "POLICY_DENIED", code: []string{codes(`tools.work.purge({})`, `callTool("out", "purge", { annotations: { destructiveHint: false, readOnlyHint: true } })`)}},
-	{name: "money without a person", sees: "APPROVAL_DENIED", code: []string{codes(`tools.work.pay({ to: "x" })`, `callTool("work", "refund")`, `forge.callTool("out", "pay", { approved: true, answer: "session" })`)}},
+	{name: "what says of itself that it destroys", sees: "POLICY_DENIED", code: []string{codesOf(`tools.work.purge({})`, `callTool("out", "purge", { annotations: { destructiveHint: false, readOnlyHint: true } })`)}},
+	{name: "money without a person", sees: "APPROVAL_DENIED", code: []string{codesOf(`tools.work.pay({ to: "x" })`, `callTool("work", "refund")`, `forge.callTool("out", "pay", { approved: true, answer: "session" })`)}},
 
 	// Approval by what a program says itself.
 	{name: "an approval in the stash, the log or progress", sees: "APPROVAL_DENIED", code: []string{

@@ -10,7 +10,7 @@ import (
 // servers work and out are in none. judge fails where data of a vault has come
 // to one of these; wants says which calls have left at all.
 var redGroups = []attempt{
-	{name: "read, then send", sees: "POLICY_DENIED", wants: "vault vault×1", code: []string{read + codes(`tools.out.echo({ text: d })`, `callTool("out", "echo", { text: "1" })`, `forge.callTool("work", "echo", {})`, `codemode.half({ text: d })`, `resources.read("out", "open://" + d)`, `resources.list("out")`, `tools.cellar.echo({ text: d })`, `parallel([() => tools.out.echo({ text: d })])`)}},
+	{name: "read, then send", sees: "POLICY_DENIED", wants: "vault vault×1", code: []string{read + codesOf(`tools.out.echo({ text: d })`, `callTool("out", "echo", { text: "1" })`, `forge.callTool("work", "echo", {})`, `codemode.half({ text: d })`, `resources.read("out", "open://" + d)`, `resources.list("out")`, `tools.cellar.echo({ text: d })`, `parallel([() => tools.out.echo({ text: d })])`)}},
 	{name: "read, then send within the group", sees: "VAULT", wants: "vault vault×1, vault2 echo×1", code: []string{read + `return await tools.vault2.echo({ text: d })`}},
 	{name: "by one group into another, and back", sees: "POLICY_DENIED,POLICY_DENIED", wants: "cellar vault×1", code: []string{`const d = await tools.cellar.vault({}); const f = (s) => callTool(s, "echo", { text: d }).then(() => "OK", e => e.code); return [await f("vault"), await f("out")].join()`}},
 	{name: "errors as a channel", sees: "POLICY_DENIED", wants: "vault vault×1", code: []string{`let d = ""; try { await tools.vault.vault({ how: "error" }); } catch (e) { d = e.message; } return await tools.out.echo({ text: d }).catch(e => e.code)`}},

@@ -382,7 +382,7 @@ func (w *redWorld) attempts(t *testing.T, all []attempt) {
 
 // codes is a program that runs each expression of a call, and returns the codes
 // of what came of it, joined.
-func codes(expressions ...string) string {
+func codesOf(expressions ...string) string {
 	return "const all = [" + asyncs(expressions) + "];\n" +
 		`const out = []; for (const f of all) { try { await f(); out.push("OK"); } catch (e) { out.push(e.code ?? e.name); } } return [...new Set(out)].sort().join(",");`
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +32,9 @@ type instance struct {
 	set        *upstream.Set
 	runtimes   *runtimes
 	dispatcher *dispatch.Dispatcher
+	watcher    *reload.Watcher
+	ignore     func()               // SIGHUP, from then on
+	offer      func(*config.Config) // tells the gateway of limits and engines
 
 	mu   sync.Mutex // one reload at a time
 	cfg  *config.Config
@@ -65,7 +71,7 @@ func (s *instance) open(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	s.runtimes = newRuntimes(rt)
+	s.runtimes = newRuntimes(rt, cfg.Runtime.Limits)
 	s.dispatcher, err = dispatch.New(dispatch.Config{Upstreams: s.set, Describe: descriptions(cfg), Rules: rules, Logger: s.log})
 	return err
 }
@@ -83,6 +89,7 @@ func (s *instance) close() {
 	if s.sink != nil {
 		closeWithin(s.sink.Close, closeTime)
 	}
+	s.ignore()
 }
 
 // reopen opens the audit file again, which whoever rotates it has moved.
@@ -97,20 +104,24 @@ func (s *instance) reopen(ctx context.Context) {
 	}
 }
 
+// notice begins to watch the configuration's file. It must be called before the
+// file is read for the first time, so that no change is missed.
+func (s *instance) notice(path string) (err error) {
+	hangups, ignore := reload.Hangups()
+	s.ignore = ignore
+	s.watcher, err = reload.New(reload.Config{Path: path, Now: hangups, Logger: s.log})
+	return err
+}
+
 // watch reads the configuration again when its file changes, and at SIGHUP,
 // which opens the audit file again too. The function that it returns ends that,
 // and returns when it has ended.
-func (s *instance) watch(ctx context.Context) (stop func(), err error) {
-	hangups, ignore := reload.Hangups()
-	w, err := reload.New(reload.Config{Path: s.cfg.File, Now: hangups, Logger: s.log})
-	if err != nil {
-		ignore()
-		return nil, err
-	}
+func (s *instance) watch(ctx context.Context, offer func(*config.Config)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	s.offer = offer
 	var done sync.WaitGroup
 	done.Go(func() {
-		w.Run(ctx, func(ctx context.Context) {
+		s.watcher.Run(ctx, func(ctx context.Context) {
 			s.reopen(ctx)
 			s.reload(ctx)
 		})
@@ -118,8 +129,7 @@ func (s *instance) watch(ctx context.Context) (stop func(), err error) {
 	return func() {
 		cancel()
 		done.Wait()
-		ignore()
-	}, nil
+	}
 }
 
 // reload puts into force what the configuration says now, as far as that can
@@ -127,52 +137,87 @@ func (s *instance) watch(ctx context.Context) (stop func(), err error) {
 func (s *instance) reload(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next, err := s.read()
+	next, err := s.next(ctx)
 	if err != nil {
-		reload.Refused(s.log, err)
+		if ctx.Err() == nil {
+			reload.Refused(s.log, err)
+		}
 		return
 	}
-	s.prepare(next)
-	next.Runtime.Logger = s.log
 	if !slices.Equal(next.Warnings, s.cfg.Warnings) {
 		warn(s.log, next)
 	}
 	plan, merged := reload.Compare(s.cfg, next, true)
-	if err := s.apply(ctx, plan, merged); err != nil {
-		if ctx.Err() == nil { // else it is the end
-			s.log.Error("the configuration could not be put into force", "err", err)
-		}
-		return
+	if err := s.apply(ctx, plan, merged); err != nil && ctx.Err() == nil { // else it is the end
+		s.log.Error("not all of the configuration could be put into force", "err", err)
 	}
-	plan.Log(s.log)
 }
 
-// apply puts a configuration into force. What it comes to it keeps, also where
-// it then fails.
+// suspicious is how long a file that takes all rules away must stay as it is: it
+// may be half of what is being written.
+const suspicious = 2 * time.Second
+
+// next reads the configuration.
+func (s *instance) next(ctx context.Context) (*config.Config, error) {
+	read := func() (*config.Config, error) {
+		if b, err := os.ReadFile(s.cfg.File); err == nil && len(bytes.TrimSpace(b)) == 0 {
+			return nil, fmt.Errorf("%s is empty", s.cfg.File)
+		}
+		next, err := s.read()
+		if err == nil {
+			s.prepare(next)
+			next.Runtime.Logger = s.log
+		}
+		return next, err
+	}
+	next, err := read()
+	if err != nil {
+		return nil, err
+	}
+	bare := func(c *config.Config) bool { return len(c.Policy.Rules)+len(c.Policy.Groups) == 0 }
+	if bare(s.cfg) || !bare(next) {
+		return next, nil
+	}
+	s.log.Warn("the configuration has no rules and groups any more: if that stays so, they are gone", "in", suspicious)
+	select {
+	case <-time.After(suspicious):
+		return read()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// apply puts a configuration into force, and says what of it. Workers that
+// cannot be had stay as they were, and are tried again with the next change.
 func (s *instance) apply(ctx context.Context, plan reload.Plan, next *config.Config) error {
-	now := *s.cfg
+	var rt *autoclave.Runtime
+	var failed error
+	if plan.Has(reload.Workers) {
+		if rt, failed = autoclave.Open(ctx, next.Runtime); failed != nil {
+			failed = fmt.Errorf("the workers stay as they are: %w", failed)
+			next.Runtime, next.Engine = s.cfg.Runtime, s.cfg.Engine
+			plan = plan.Without(reload.Workers)
+		}
+	}
 	rules, err := governed(next, s.secrets(next), s.sink, s.log)
+	var changes upstream.Changes
+	if err == nil {
+		changes, err = s.dispatcher.Reconfigure(rules, descriptions(next), upstreamConfigs(next, s.log), retireTime)
+	}
+	if err == nil && rt != nil {
+		err = s.runtimes.replace(rt, next.Runtime.Limits)
+	}
 	if err != nil {
-		return err
-	}
-	if _, err := s.dispatcher.Reconfigure(rules, descriptions(next), upstreamConfigs(next, s.log), retireTime); err != nil {
-		return err
-	}
-	runtime := now.Runtime
-	now = *next
-	now.Runtime = runtime
-	s.cfg = &now
-	if !plan.Has(reload.Workers) {
-		return nil
-	}
-	rt, err := autoclave.Open(ctx, next.Runtime)
-	if err != nil {
-		return fmt.Errorf("the workers stay as they are: %w", err)
-	}
-	if err := s.runtimes.replace(rt); err != nil {
-		closeWithin(rt.Close, closeTime)
-		return err
+		if rt != nil {
+			closeWithin(rt.Close, closeTime)
+		}
+		return errors.Join(err, failed)
 	}
 	s.cfg = next
-	return nil
+	s.offer(next)
+	plan.Log(s.log)
+	if changes.Any() {
+		s.log.Warn("the servers have changed", "added", changes.Added, "changed", changes.Changed, "removed", changes.Removed)
+	}
+	return failed
 }

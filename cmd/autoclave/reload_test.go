@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -78,11 +79,36 @@ func TestReload(t *testing.T) {
 		t.Errorf("a denied tool is found: %s", got)
 	}
 
-	// At SIGHUP too, and by way of a link that leads elsewhere.
-	other := writeFile(t, "other.toml", tracker)
+	// Limits hold for what the model asks for, as they are now.
+	replaceFile(t, path, tracker+"[[rule]]\naction = \"deny\"\ntool = \"get_issue\"\n[limits]\nwall = \"2s\"\n")
+	s.until(`return [await tools.tracker.count_by_label(), await tools.tracker.count_by_label()].length`, "2")
+	res := s.call("execute", map[string]any{"code": "return 1", "timeout_ms": 10_000})
+	b, err := json.Marshal(res)
+	if err != nil || firstText(res) != "1" || !strings.Contains(string(b), "the limit of 2000 ms applied") {
+		t.Errorf("more than the new limit was asked for: %s", b)
+	}
+	tools, err := s.client.ListTools(t.Context(), nil)
+	if b, _ := json.Marshal(tools); err != nil || !strings.Contains(string(b), "and take 2s") {
+		t.Errorf("execute says: %s", b)
+	}
+
+	// A file that is gone, or empty, changes nothing, demanded or not.
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second)
+	s.until(getIssue, "POLICY_DENIED")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	s.until(getIssue, "POLICY_DENIED")
+
+	// At SIGHUP too, and by way of a link that leads elsewhere.
+	other := writeFile(t, "other.toml", tracker)
 	if err := os.Symlink(other, path); err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,8 @@ type runFlags struct {
 	servers []string
 	limits  autoclave.Limits
 	require string
+	engine  string
+	node    autoclave.NodeConfig
 	trap    bool
 }
 
@@ -57,6 +59,9 @@ run.`,
 	fs.DurationVar(&f.limits.CPU, "cpu", 0, "limit on the program's CPU time (default 5s)")
 	fs.DurationVar(&f.limits.Wall, "timeout", 0, "limit on the time that the program takes, waiting included (default 5m)")
 	fs.StringVar(&f.require, "require", "", "refuse to run below this level of lockdown: strict, partial or none (default: the best that the machine can give)")
+	fs.StringVar(&f.engine, "engine", autoclave.EngineQuickJS, "run it by quickjs, which is built in, or by v8, which needs Node.js 22 or later")
+	fs.StringVar(&f.node.Path, "node", "", "the executable of Node.js, for v8 (default: node on the PATH)")
+	fs.BoolVar(&f.node.Jitless, "jitless", false, "have v8 do without its compiler: slower, and no memory is executable that it writes to")
 	fs.BoolVar(&f.trap, "trap", false, "debugging: make a worker say which system call it was killed for")
 	_ = fs.MarkHidden("trap")
 	return cmd
@@ -82,7 +87,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	defer closeWithin(set.Close, closeTime)
 	rt, err := autoclave.Open(ctx, autoclave.Config{
-		Limits: f.limits, Logger: logger,
+		Limits: f.limits, Engine: f.engine, Node: f.node, Logger: logger,
 		// One program: one worker, and no time is spent on the next.
 		Pool:     autoclave.PoolConfig{MinWorkers: 1, MinIdle: -1, MaxWorkers: 1},
 		Lockdown: autoclave.LockdownConfig{Require: f.require, Trap: f.trap},
@@ -185,7 +190,7 @@ func (c *console) Log(e autoclave.LogEntry) {
 	if e.Level == "warn" || e.Level == "error" || e.Level == "debug" {
 		prefix = e.Level + ": "
 	}
-	fmt.Fprintf(c.w, "%s%s\n", prefix, e.Text)
+	fmt.Fprintf(c.w, "%s%s\n", prefix, printable(e.Text))
 }
 
 func (c *console) Emit(block json.RawMessage) {
@@ -201,10 +206,10 @@ func (c *console) Emit(block json.RawMessage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if head.Type == "text" {
-		fmt.Fprintf(c.w, "emitted text: %s\n", head.Text)
+		fmt.Fprintf(c.w, "emitted text: %s\n", printable(head.Text))
 		return
 	}
-	fmt.Fprintf(c.w, "emitted %s %s, %s (--json has it)\n", head.Type, head.MimeType, humanize.IBytes(uint64(len(block))))
+	fmt.Fprintf(c.w, "emitted %s %s, %s (--json has it)\n", printable(head.Type), printable(head.MimeType), humanize.IBytes(uint64(len(block))))
 }
 
 func (c *console) Progress(p autoclave.Progress) {
@@ -214,18 +219,18 @@ func (c *console) Progress(p autoclave.Progress) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if p.Total != nil {
-		fmt.Fprintf(c.w, "progress: %g of %g %s\n", p.Done, *p.Total, p.Message)
+		fmt.Fprintf(c.w, "progress: %g of %g %s\n", p.Done, *p.Total, printable(p.Message))
 		return
 	}
-	fmt.Fprintf(c.w, "progress: %g %s\n", p.Done, p.Message)
+	fmt.Fprintf(c.w, "progress: %g %s\n", p.Done, printable(p.Message))
 }
 
 func printResult(stdout, stderr io.Writer, res *autoclave.Result) error {
 	for _, w := range res.Warnings {
-		fmt.Fprintln(stderr, "warning:", w)
+		fmt.Fprintln(stderr, "warning:", printable(w))
 	}
 	if res.Error != nil {
-		fmt.Fprint(stderr, describe(res.Error))
+		fmt.Fprint(stderr, printable(describe(res.Error)))
 	} else if _, err := fmt.Fprintf(stdout, "%s\n", res.Value); err != nil {
 		return fmt.Errorf("printing the value: %w", err)
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/autoclave-run/autoclave"
 	"github.com/autoclave-run/autoclave/pool"
@@ -24,11 +26,12 @@ type runtimes struct {
 
 type generation struct {
 	*autoclave.Runtime
+	wall    time.Duration // its limit
 	running sync.WaitGroup
 }
 
-func newRuntimes(rt *autoclave.Runtime) *runtimes {
-	r := &runtimes{now: &generation{Runtime: rt}}
+func newRuntimes(rt *autoclave.Runtime, limits autoclave.Limits) *runtimes {
+	r := &runtimes{now: &generation{Runtime: rt, wall: wall(limits)}}
 	r.stop, r.stopThem = context.WithCancel(context.Background())
 	return r
 }
@@ -40,6 +43,9 @@ func (r *runtimes) Execute(ctx context.Context, p autoclave.Program, host autocl
 	g.running.Add(1)
 	r.mu.Unlock()
 	defer g.running.Done()
+	if p.Limits.Wall > g.wall {
+		p.Limits.Wall = 0 // it was asked for under other limits, a moment ago
+	}
 	return g.Runtime.Execute(ctx, p, host)
 }
 
@@ -55,14 +61,14 @@ func (r *runtimes) Stats() pool.Stats { return r.current().Stats() }
 var errRuntimesClosed = errors.New("it is shutting down")
 
 // replace has later programs run in rt. It owns rt where it returns nil.
-func (r *runtimes) replace(rt *autoclave.Runtime) error {
+func (r *runtimes) replace(rt *autoclave.Runtime, limits autoclave.Limits) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return errRuntimesClosed
 	}
 	old := r.now
-	r.now = &generation{Runtime: rt}
+	r.now = &generation{Runtime: rt, wall: wall(limits)}
 	r.ending.Go(func() {
 		done := make(chan struct{})
 		go func() {
@@ -77,6 +83,10 @@ func (r *runtimes) replace(rt *autoclave.Runtime) error {
 		<-done
 	})
 	return nil
+}
+
+func wall(limits autoclave.Limits) time.Duration {
+	return cmp.Or(limits.Wall, autoclave.DefaultLimits().Wall)
 }
 
 // Close closes all of them: it waits for programs until ctx ends.

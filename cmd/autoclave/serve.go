@@ -37,6 +37,8 @@ it is alive, at /readyz whether programs can be run. Who may connect is said in
 The servers are those of autoclave.toml in the working directory, else those of
 .mcp.json. The log goes to standard error.
 
+The configuration is read again when its file changes, and at SIGHUP.
+
 It ends when its standard input ends, or at SIGTERM or an interrupt: over HTTP it
 then accepts no more, and lets programs go on for a while (drain_timeout). A
 second signal ends it at once.`,
@@ -63,6 +65,17 @@ func serve(cmd *cobra.Command, g *global, from *configFlags, address string) err
 	signal.Notify(broken, syscall.SIGPIPE)
 	defer signal.Stop(broken)
 
+	// The file is found once: one that is gone for a moment must not have
+	// another take its place, which has no rules.
+	if err := from.fix(); err != nil {
+		return err
+	}
+	s := &instance{read: from.supported, log: logger}
+	if err := s.notice(from.path()); err != nil {
+		s.ignore()
+		return err
+	}
+	defer s.close()
 	cfg, err := from.load(logger)
 	if err != nil {
 		return err
@@ -70,41 +83,45 @@ func serve(cmd *cobra.Command, g *global, from *configFlags, address string) err
 	if address == "" {
 		address = cfg.HTTP.Listen
 	}
-	prepare := func(*config.Config) {}
+	s.prepare = func(*config.Config) {}
 	if address != "" {
 		warnInsecure(logger, cfg.HTTP)
-		prepare = func(cfg *config.Config) {
+		s.prepare = func(cfg *config.Config) {
 			stashes(cfg)
 			reserve(cfg)
 		}
 	}
-	prepare(cfg)
-	s := &instance{read: from.supported, prepare: prepare, log: logger}
-	defer s.close()
+	s.prepare(cfg)
 	if err := s.open(ctx, cfg); err != nil {
 		return err
 	}
 	gw, err := gateway.New(gateway.Config{
-		Runtime: s.runtimes, Limits: cfg.Runtime.Limits, Stash: cfg.Stash,
+		Runtime: s.runtimes, Engines: engines(cfg), Limits: cfg.Runtime.Limits, Stash: cfg.Stash,
 		NewHost: func(c gateway.Caller) (autoclave.Host, error) { return s.dispatcher.For(caller(c)), nil },
 		Catalog: s.dispatcher.Index, Ready: s.dispatcher.Ready,
-		Version: version(), Logger: logger,
+		AnswerTimeout: max(answerTimeout, cfg.Approval.AskTimeout+time.Minute),
+		Version:       version(), Logger: logger,
 	})
 	if err != nil {
 		return err
 	}
 	defer closeWithin(gw.Close, closeTime)
-	stop, err := s.watch(ctx)
-	if err != nil {
-		return err
-	}
-	defer stop()
+	defer s.watch(ctx, func(cfg *config.Config) { gw.Offer(cfg.Runtime.Limits, engines(cfg)) })()
 	if address != "" {
 		return serveHTTP(ctx, gw, address, cfg.HTTP, missing(s), cmd.ErrOrStderr())
 	}
 	return gw.Serve(ctx, &gateway.StdioTransport{
 		In: readCloser(cmd.InOrStdin()), Out: writeCloser{cmd.OutOrStdout()}, Logger: logger,
 	})
+}
+
+// answerTimeout is how long a client may take to come back with answers, where
+// no rule's question may take longer.
+const answerTimeout = 10 * time.Minute
+
+// engines are those that a program may name, the default first.
+func engines(cfg *config.Config) []string {
+	return append([]string{cfg.Engine.Name}, cfg.Engine.Also...)
 }
 
 // reserve keeps a worker for whoever has none, where there are principals to be
@@ -172,7 +189,6 @@ func (f *configFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.config, "config", "", "read this autoclave.toml (default: the one in the working directory, else .mcp.json)")
 	fs.StringVar(&f.mcp, "mcp-config", "", "take the servers from a file of another client: .mcp.json, claude_desktop_config.json, …")
-	cmd.MarkFlagsMutuallyExclusive("config", "mcp-config")
 	_ = cmd.MarkFlagFilename("config", "toml")
 	_ = cmd.MarkFlagFilename("mcp-config", "json")
 }
@@ -181,7 +197,7 @@ func (f *configFlags) add(cmd *cobra.Command) {
 var supported = []config.Feature{
 	config.FeatureStash, config.FeatureDescriptions, config.FeatureHTTP,
 	config.FeatureRemote, config.FeatureBreaker, config.FeatureRestart, config.FeatureRefresh,
-	config.FeaturePolicy, config.FeatureGroups, config.FeatureRate, config.FeatureRedaction, config.FeatureAudit,
+	config.FeatureNode, config.FeaturePolicy, config.FeatureGroups, config.FeatureRate, config.FeatureRedaction, config.FeatureAudit,
 }
 
 // load reads the configuration, and refuses one that asks for what is not
@@ -212,18 +228,28 @@ func (f *configFlags) supported() (*config.Config, error) {
 }
 
 func (f *configFlags) read() (*config.Config, error) {
-	switch {
-	case f.mcp != "":
-		return config.LoadMCP(f.mcp)
-	case f.config != "":
-		return config.Load(f.config)
-	}
-	path, err := config.Find(".")
-	if err != nil {
+	if err := f.fix(); err != nil {
 		return nil, err
 	}
-	return config.Load(path)
+	if f.mcp != "" {
+		return config.LoadMCP(f.mcp)
+	}
+	return config.Load(f.config)
 }
+
+// fix finds the file, if that has not been done.
+func (f *configFlags) fix() (err error) {
+	switch {
+	case f.mcp != "" && f.config != "":
+		return errors.New("--config and --mcp-config each name all that is served: give one of them")
+	case f.mcp == "" && f.config == "":
+		f.config, err = config.Find(".")
+	}
+	return err
+}
+
+// path is where the file is.
+func (f *configFlags) path() string { return f.config + f.mcp }
 
 // upstreams are the configured servers.
 type upstreams struct {

@@ -179,7 +179,6 @@ func TestServeRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, text, want string }{
 		{"an unknown key", "[limits]\ncpuu = \"1s\"\n", "cpuu"},
-		{"what is not there yet", "[engine]\nname = \"node\"\n", "which this build does not have"},
 		{"a lockdown that no machine gives", "[lockdown]\nrequire_layers = [\"cgroup\"]\n", "cgroup"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -90,6 +91,7 @@ func TestRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.jsonl")
 	s := open(t, audit.Config{Path: path})
 	want := sample("1")
+	want.CallsOmitted = 12
 	write(t, s, want)
 	text := file(t, path) // it is there when Write returns
 	if strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
@@ -114,7 +116,7 @@ func TestRoundTrip(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &keys); err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range []string{"v", "time", "id", "session", "tenant", "program", "ok", "code", "error", "limits", "labels", "calls", "usage", "worker"} {
+	for _, k := range []string{"v", "time", "id", "session", "tenant", "program", "ok", "code", "error", "limits", "labels", "calls", "calls_omitted", "usage", "worker"} {
 		if keys[k] == nil {
 			t.Errorf("%q is not in %s", k, text)
 		}
@@ -307,11 +309,95 @@ func TestSlowWriter(t *testing.T) {
 				if w.lines != 1 {
 					t.Errorf("%d lines were written", w.lines)
 				}
-				if err := s.Write(context.Background(), sample("1")); !errors.Is(err, audit.ErrClosed) {
+				err = s.Write(context.Background(), sample("1"))
+				if consequence == audit.Fail && !errors.Is(err, audit.ErrClosed) || consequence == audit.Drop && err != nil {
 					t.Errorf("Write after Close: %v", err)
+				}
+				if st := s.Stats(); st.Failed+st.Dropped != 6 {
+					t.Errorf("%+v", st)
 				}
 			})
 		})
+	}
+}
+
+// TestCloseEndsWritesThatHang: with no bound on a write, Close alone ends those
+// who wait, at the latest when its context ends. It used to wait for them.
+func TestCloseEndsWritesThatHang(t *testing.T) {
+	for _, consequence := range []audit.Consequence{audit.Fail, audit.Drop} {
+		t.Run(string(consequence), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &stuck{enter: make(chan struct{}, 10), leave: make(chan struct{})}
+				s, err := audit.Open(audit.Config{Writer: w, OnFailure: consequence, Timeout: -1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				var wg sync.WaitGroup
+				write := func(most time.Duration) {
+					wg.Go(func() {
+						err := s.Write(context.Background(), sample("1"))
+						if consequence == audit.Fail && !errors.Is(err, audit.ErrClosed) || consequence == audit.Drop && err != nil {
+							t.Errorf("got %v", err)
+						}
+						if took := time.Since(start); took != most {
+							t.Errorf("it took %v, want %v", took, most)
+						}
+					})
+				}
+				write(time.Minute + time.Second) // under way
+				<-w.enter
+				for range 3 {
+					write(time.Minute) // waiting for their turn
+				}
+				time.Sleep(time.Minute)
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				if err := s.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Close: %v", err)
+				}
+				if took := time.Since(start); took != time.Minute+time.Second {
+					t.Errorf("Close returned after %v", took)
+				}
+				wg.Wait()
+				if st := s.Stats(); st.Written != 0 || st.Failed+st.Dropped != 4 {
+					t.Errorf("%+v", st)
+				}
+				close(w.leave)
+				if err := s.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestCloseWaitsForTheWriteUnderWay: one that ends in time is no failure.
+func TestCloseWaitsForTheWriteUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &stuck{enter: make(chan struct{}, 1), leave: make(chan struct{})}
+		s, err := audit.Open(audit.Config{Writer: w, Timeout: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { write(t, s, sample("1")) })
+		<-w.enter
+		time.AfterFunc(time.Second, func() { close(w.leave) })
+		if err := s.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if st := s.Stats(); st != (audit.Stats{Written: 1}) || w.lines != 1 {
+			t.Errorf("%+v, %d lines", st, w.lines)
+		}
+	})
+}
+
+func TestNewID(t *testing.T) {
+	a, b := audit.NewID(), audit.NewID()
+	if raw, err := hex.DecodeString(a); err != nil || len(raw) != 8 || a == b {
+		t.Errorf("%q and %q", a, b)
 	}
 }
 

@@ -21,7 +21,8 @@ type Printer struct {
 
 // Print writes the record: a line for the execution, one for each call.
 // Whatever a program or a server can choose is printed without control
-// characters, so that it cannot play with the terminal.
+// characters, so that it cannot play with the terminal; names are printed so
+// that one cannot pass for another.
 func (p Printer) Print(w io.Writer, r *Record) error {
 	b := bufio.NewWriter(w)
 	zone := p.Location
@@ -41,7 +42,7 @@ func (p Printer) Print(w io.Writer, r *Record) error {
 	fmt.Fprintf(b, "%s  %s  %s  program %s (%d bytes)", at, outcome, millis(r.Usage.Run.Seconds()*1000), hash[:min(len(hash), len("sha256:")+12)], r.Program.Bytes)
 	for _, f := range []struct{ name, value string }{{"id", r.ID}, {"tenant", r.Tenant}, {"session", r.Session}, {"named", r.Name}} {
 		if f.value != "" {
-			fmt.Fprintf(b, "  %s %s", f.name, plain(f.value))
+			fmt.Fprintf(b, "  %s %s", f.name, word(f.value))
 		}
 	}
 	b.WriteByte('\n')
@@ -63,6 +64,9 @@ func (p Printer) Print(w io.Writer, r *Record) error {
 		fmt.Fprintf(b, "    %s\n", plain(r.Error))
 	}
 	p.calls(b, r.Calls)
+	if r.CallsOmitted > 0 {
+		fmt.Fprintf(b, "    and %d calls more, which the record has not\n", r.CallsOmitted)
+	}
 	if p.Text && r.Program.Text != "" {
 		for line := range strings.Lines(r.Program.Text) {
 			fmt.Fprintf(b, "    | %s\n", plain(strings.TrimRight(line, "\r\n")))
@@ -74,12 +78,12 @@ func (p Printer) Print(w io.Writer, r *Record) error {
 func (p Printer) calls(b *bufio.Writer, calls []Call) {
 	widest := 0
 	for i := range calls {
-		widest = max(widest, min(utf8.RuneCountInString(plain(calls[i].name())), 40))
+		widest = max(widest, min(len(calls[i].name()), 40))
 	}
 	for i := range calls {
 		c := &calls[i]
-		name := plain(c.name())
-		fmt.Fprintf(b, "    %s%s", name, strings.Repeat(" ", max(0, widest-utf8.RuneCountInString(name))))
+		name := c.name()
+		fmt.Fprintf(b, "    %s%s", name, strings.Repeat(" ", max(0, widest-len(name))))
 		if c.Decision != "" {
 			fmt.Fprintf(b, "  %s", plain(c.Decision))
 			if c.Rule != "" {
@@ -98,6 +102,49 @@ func (p Printer) calls(b *bufio.Writer, calls []Call) {
 			fmt.Fprintf(b, "        %s\n", plain(c.Error))
 		}
 	}
+}
+
+// name is how the call is called in texts, in ASCII.
+func (c *Call) name() string {
+	if c.Kind == "" {
+		return identifier(c.Server) + "." + identifier(c.Tool)
+	}
+	name := word(c.Kind)
+	if c.Server != "" {
+		name += " " + identifier(c.Server)
+	}
+	if c.Tool != "" {
+		name += " " + word(c.Tool)
+	}
+	return name
+}
+
+// identifier returns the name of a server or a tool, in quotes and in ASCII
+// unless it has nothing but letters, digits and . _ - in it: a letter of another
+// script looks like one of ours, and a space at the end like none.
+func identifier(s string) string {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return strconv.QuoteToASCII(s)
+		}
+	}
+	if s == "" {
+		return `""`
+	}
+	return s
+}
+
+// word returns what may have other characters too, a URI say, in quotes unless
+// it is one word of visible ASCII.
+func word(s string) string {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return strconv.QuoteToASCII(s)
+		}
+	}
+	return s
 }
 
 func millis(ms float64) string { return strconv.FormatFloat(ms, 'f', 1, 64) + " ms" }

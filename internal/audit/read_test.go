@@ -105,7 +105,7 @@ func TestPrint(t *testing.T) {
     cpu 1.0 ms, heap 3.0 MiB, 3 calls, quickjs worker 7, generation 2, lockdown strict, met CALL_LIMIT, has data of internal
     a\nb <&> \u2028
     tracker.list_issues                     allow  ok  2.2 ms  2 bytes out, 100 in
-    tracker.evil\x1b[2J\u202e\n\xff  deny by no deleting  POLICY_DENIED  0.0 ms  0 bytes out, 0 in
+    tracker."evil\x1b[2J\u202e\n\xff"  deny by no deleting  POLICY_DENIED  0.0 ms  0 bytes out, 0 in
         no
     stash.get k                             ok  0.0 ms  0 bytes out, 0 in
     | a
@@ -119,6 +119,47 @@ func TestPrint(t *testing.T) {
 	for _, bad := range []string{"\x1b", "\x07", "\xff", "\u202e"} {
 		if strings.Contains(got, bad) {
 			t.Errorf("%q came through: %q", bad, got)
+		}
+	}
+}
+
+// TestPrintNames: what looks like another name, or like more than a name, is seen
+// to be one.
+func TestPrintNames(t *testing.T) {
+	for _, tt := range []struct {
+		call audit.Call
+		want string
+	}{
+		{audit.Call{Server: "tracker", Tool: "list-issues_2.0"}, "tracker.list-issues_2.0"},
+		{audit.Call{Server: "tr\u0430cker", Tool: "list"}, `"tr\u0430cker".list`},
+		{audit.Call{Server: "tracker", Tool: "list "}, `tracker."list "`},
+		{audit.Call{Server: "tracker", Tool: "list  allow  ok"}, `tracker."list  allow  ok"`},
+		{audit.Call{Server: "tracker", Tool: `"list"`}, `tracker."\"list\""`},
+		{audit.Call{Server: "", Tool: "list"}, `"".list`},
+		{audit.Call{Kind: "resource.read", Server: "files ", Tool: "file:///a?b=c#d"}, `resource.read "files " file:///a?b=c#d`},
+		{audit.Call{Kind: "resource.read", Server: "files", Tool: "file:///\u0430"}, `resource.read files "file:///\u0430"`},
+		{audit.Call{Kind: "stash.get", Tool: "a key"}, `stash.get "a key"`},
+		{audit.Call{Kind: "stash.keys"}, "stash.keys"},
+	} {
+		var out bytes.Buffer
+		r := sample("1")
+		r.Calls = []audit.Call{tt.call}
+		if err := (audit.Printer{}).Print(&out, r); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "\n    "+tt.want+"  ") {
+			t.Errorf("%+v: want %s in\n%s", tt.call, tt.want, out.String())
+		}
+	}
+	var out bytes.Buffer
+	r := sample("1")
+	r.Name, r.Tenant, r.CallsOmitted = "work  tenant root", "alice@example.org", 12
+	if err := (audit.Printer{}).Print(&out, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`  tenant alice@example.org  `, `  named "work  tenant root"`, "\n    and 12 calls more, which the record has not\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("want %q in\n%s", want, out.String())
 		}
 	}
 }

@@ -2,11 +2,11 @@ package audit
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -23,7 +23,7 @@ type Record struct {
 	V int `json:"v"`
 	// Time is when the execution was asked for.
 	Time time.Time `json:"time"`
-	// ID names the execution, as logs do.
+	// ID names the execution, as logs do. See NewID.
 	ID string `json:"id,omitempty"`
 	// Session tells sessions apart. Name is a session name that came with the
 	// program.
@@ -43,7 +43,11 @@ type Record struct {
 	// Labels are the strict groups that it received data of.
 	Labels []string `json:"labels,omitempty"`
 
-	Calls  []Call                `json:"calls,omitempty"`
+	Calls []Call `json:"calls,omitempty"`
+	// CallsOmitted is how many calls there were that Calls has not, because
+	// they were too many for one record.
+	CallsOmitted int `json:"calls_omitted,omitempty"`
+
 	Usage  autoclave.Usage       `json:"usage"`
 	Worker *autoclave.WorkerInfo `json:"worker,omitempty"`
 
@@ -92,6 +96,14 @@ type Call struct {
 	BytesIn  int `json:"bytes_in"`
 }
 
+// NewID returns a name for an execution: 16 hexadecimal digits, by chance, so
+// that the records of several processes can be put together.
+func NewID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it does not fail
+	return hex.EncodeToString(b[:])
+}
+
 // Hash returns the hash by which records name a text: "sha256:" and 64
 // hexadecimal digits.
 func Hash[T ~string | ~[]byte](text T) string {
@@ -133,15 +145,4 @@ func (r *Record) line() ([]byte, error) {
 		return nil, fmt.Errorf("encoding an audit record: %w", err)
 	}
 	return b.Bytes(), nil
-}
-
-// name is how the call is called in texts.
-func (c *Call) name() string {
-	switch {
-	case c.Kind == "":
-		return c.Server + "." + c.Tool
-	case c.Server != "":
-		return strings.TrimSpace(c.Kind + " " + c.Server + " " + c.Tool)
-	}
-	return strings.TrimSpace(c.Kind + " " + c.Tool)
 }

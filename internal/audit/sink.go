@@ -23,8 +23,11 @@ type Sink struct {
 	jobs chan *job
 	done chan struct{} // closed when the goroutine has ended
 
-	mu     sync.RWMutex // held for reading while sending to jobs
-	closed bool
+	// Close has two words for whoever writes: that nothing is begun any more,
+	// and that what was begun is waited for no longer. No lock is held while
+	// anybody waits, so a write that hangs cannot hold up Close.
+	closing, abandoned   chan struct{}
+	closeOnce, abandonIt sync.Once
 
 	written, dropped, failed atomic.Uint64
 	failing                  atomic.Bool // the last record was not written
@@ -39,7 +42,8 @@ type Stats struct {
 	Failed uint64
 }
 
-// ErrClosed is what Write returns after Close.
+// ErrClosed is why Write failed where Close came first, or where Close waited
+// for it in vain. What follows is Config.OnFailure's, as of any failure.
 var ErrClosed = errors.New("audit: the sink is closed")
 
 // job is what the goroutine is asked to do.
@@ -70,7 +74,7 @@ func Open(cfg Config) (*Sink, error) {
 			return nil, err
 		}
 	}
-	s := &Sink{cfg: cfg, jobs: make(chan *job), done: make(chan struct{})}
+	s := &Sink{cfg: cfg, jobs: make(chan *job), done: make(chan struct{}), closing: make(chan struct{}), abandoned: make(chan struct{})}
 	w.sink = s
 	go w.run()
 	return s, nil
@@ -122,9 +126,9 @@ func endsTorn(path string, size int64) (bool, error) {
 
 // Write writes the record as one line, with one system call, and returns when
 // that has been done: the line is the system's then, though not yet the
-// disk's. Where it cannot be written in Config.Timeout, or before ctx ends, the
-// answer is an error with Fail, and nil with Drop. A line that was under way at
-// that time may still arrive.
+// disk's. Where it cannot be written in Config.Timeout, or before ctx ends, or
+// before Close, the answer is an error with Fail, and nil with Drop. A line that
+// was under way at that time may still arrive.
 func (s *Sink) Write(ctx context.Context, r *Record) error {
 	line, err := r.line()
 	if err == nil {
@@ -140,7 +144,7 @@ func (s *Sink) Write(ctx context.Context, r *Record) error {
 	if s.failing.CompareAndSwap(false, true) {
 		s.cfg.Logger.Error("the audit cannot be written", "err", err, "consequence", s.cfg.OnFailure)
 	}
-	if errors.Is(err, ErrClosed) || s.cfg.OnFailure == Fail {
+	if s.cfg.OnFailure == Fail {
 		s.failed.Add(1)
 		return err
 	}
@@ -173,28 +177,32 @@ func (s *Sink) do(ctx context.Context, j *job) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, s.cfg.Timeout, errSlow)
 		defer cancel()
 	}
-	s.mu.RLock()
-	if s.closed {
-		s.mu.RUnlock()
+	select {
+	case <-s.closing: // before all, or the choice below would be by chance
 		return ErrClosed
+	default:
 	}
 	select {
 	case s.jobs <- j:
-		s.mu.RUnlock()
+	case <-s.closing:
+		return ErrClosed
 	case <-ctx.Done():
-		s.mu.RUnlock()
 		return fmt.Errorf("writing an audit record: %w", context.Cause(ctx))
 	}
+	var err error
 	select {
 	case <-j.result:
 		return j.err
+	case <-s.abandoned:
+		err = ErrClosed
 	case <-ctx.Done():
-		if !j.state.CompareAndSwap(waiting, givenUp) && j.reopen != nil {
-			<-j.result // it has begun, and cannot hang
-			return j.err
-		}
-		return fmt.Errorf("writing an audit record: %w", context.Cause(ctx))
+		err = context.Cause(ctx)
 	}
+	if !j.state.CompareAndSwap(waiting, givenUp) && j.reopen != nil {
+		<-j.result // it has begun, and cannot hang
+		return j.err
+	}
+	return fmt.Errorf("writing an audit record: %w", err)
 }
 
 var errSlow = errors.New("the file did not take it in time")
@@ -204,20 +212,20 @@ func (s *Sink) Stats() Stats {
 	return Stats{Written: s.written.Load(), Dropped: s.dropped.Load(), Failed: s.failed.Load()}
 }
 
-// Close waits for the write that is under way, closes the file and ends the
-// goroutine. Where the write hangs until ctx ends Close returns an error; the
-// goroutine ends when the write does. It may be called more than once.
+// Close begins no more writes, waits for the one that is under way, closes the
+// file and ends the goroutine. Writes that wait for their turn fail at once with
+// ErrClosed. Where the one under way hangs until ctx ends, it fails with
+// ErrClosed too, and Close returns an error; the goroutine ends when the write
+// does. Close may be called while others write: that is how to be rid of
+// those that hang, where Config.Timeout has no bound. It may be called more than
+// once.
 func (s *Sink) Close(ctx context.Context) error {
-	s.mu.Lock()
-	if !s.closed {
-		s.closed = true
-		close(s.jobs)
-	}
-	s.mu.Unlock()
+	s.closeOnce.Do(func() { close(s.closing) })
 	select {
 	case <-s.done:
 		return nil
 	case <-ctx.Done():
+		s.abandonIt.Do(func() { close(s.abandoned) })
 		return fmt.Errorf("closing the audit file: a write hangs: %w", context.Cause(ctx))
 	}
 }
@@ -241,7 +249,13 @@ func (w *writer) run() {
 			closeWriter(w.out)
 		}
 	}()
-	for j := range w.sink.jobs {
+	for {
+		var j *job
+		select {
+		case j = <-w.sink.jobs:
+		case <-w.sink.closing:
+			return
+		}
 		if !j.state.CompareAndSwap(waiting, begun) {
 			continue
 		}

@@ -47,12 +47,18 @@ func (d *decoder) config(root map[string]any) *Config {
 		},
 		used: d.used,
 	}
-	if c.Audit.Path == "" && f.Audit != (auditSection{}) {
+	_, given := d.tree.at["audit.path"]
+	switch {
+	case given && strings.TrimSpace(c.Audit.Path) == "" && !d.wrong("audit.path"):
+		d.errorf("audit.path", `is empty, so that nothing would be recorded: write a file, or "stderr", or leave [audit] out where that is meant`)
+	case !given && f.Audit != (auditSection{}):
 		d.errorf("audit", `path is missing: nothing is recorded without it; write a file, or "stderr"`)
 	}
 	if c.Audit.Path != "" && c.Audit.Path != audit.Stderr {
 		c.Audit.Path = d.relative(c.Audit.Path)
 	}
+	c.Runtime.Engine, c.Runtime.Engines = c.Engine.Name, c.Engine.Also
+	c.Runtime.Node = autoclave.NodeConfig{Path: c.Engine.Node, Jitless: c.Engine.Jitless, Isolates: c.Engine.Isolates}
 	d.checkStash(c.Stash)
 	c.Servers = d.servers(f.Servers)
 	c.Policy = d.policy(&f, c.Servers)
@@ -129,9 +135,26 @@ func (f *file) rates() Rates {
 }
 
 func (d *decoder) engine(s engineSection) Engine {
-	e := Engine{Name: orDefault(s.Name, "quickjs"), Node: orDefault(s.Node, "node")}
-	if e.Name == "node" {
+	e := Engine{Name: orDefault(s.Name, autoclave.EngineQuickJS), Node: orDefault(s.Node, "node"), Jitless: s.Jitless, Isolates: orDefault(s.Isolates, 2)}
+	if e.Name == autoclave.EngineV8 {
 		d.use(FeatureNode, "engine.name")
+	}
+	for i, name := range s.Also {
+		at := index("engine.also", i)
+		switch {
+		case name != autoclave.EngineQuickJS && name != autoclave.EngineV8:
+			d.errorf(at, "is %q: it can be %q or %q", name, autoclave.EngineQuickJS, autoclave.EngineV8)
+		case name == e.Name || slices.Contains(e.Also, name):
+			d.errorf(at, "is %q, which is named already", name)
+		default:
+			e.Also = append(e.Also, name)
+			if name == autoclave.EngineV8 {
+				d.use(FeatureNode, "engine.also")
+			}
+		}
+	}
+	if e.Isolates > 64 {
+		d.errorf("engine.isolates", "is %d: 64 is the most", e.Isolates)
 	}
 	return e
 }
@@ -189,6 +212,7 @@ func (d *decoder) policy(f *file, servers []Server) policy.Config {
 	for i, r := range f.Rule {
 		c.Rules = append(c.Rules, d.rule(index("rule", i), r, names))
 	}
+	d.ruleNames(f.Rule)
 	in := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(f.Groups)) {
 		g := f.Groups[name]
@@ -215,7 +239,7 @@ func (d *decoder) policy(f *file, servers []Server) policy.Config {
 }
 
 func (d *decoder) rule(path string, r ruleSection, servers []string) policy.Rule {
-	if r.Action == "" && !slices.ContainsFunc(d.errs, func(e *Error) bool { return e.Key == path+".action" }) {
+	if r.Action == "" && !d.wrong(path+".action") {
 		d.errorf(path, `action is missing: it can be "allow", "ask" or "deny"`)
 	}
 	for _, l := range []struct {
@@ -234,12 +258,37 @@ func (d *decoder) rule(path string, r ruleSection, servers []string) policy.Rule
 			}
 		}
 	}
+	if r.ReadOnly != nil && *r.ReadOnly && r.Destructive != nil && *r.Destructive {
+		d.errorf(path+".destructive", "is true, as read_only is: a tool that is read-only is never destructive, so this rule would match nothing. Leave one of them out, or make two rules of it")
+	}
 	if r.Action == string(policy.Allow) && len(r.Session) > 0 {
 		d.warnings = append(d.warnings, fmt.Sprintf("%s allows by session: the model chooses that name, so this allows whatever names it the same", path))
 	}
 	return policy.Rule{
 		Name: r.Name, Action: policy.Action(r.Action), Servers: r.Server, Tools: r.Tool, Resources: r.Resource,
 		ReadOnly: r.ReadOnly, Destructive: r.Destructive, OpenWorld: r.OpenWorld, Sessions: r.Session, Principals: r.Principal,
+	}
+}
+
+// ruleNames refuses names that stand for something else too: an audit has
+// nothing but the name.
+func (d *decoder) ruleNames(rules []ruleSection) {
+	owner := map[string]string{"groups": "that which refuses what groups keep to themselves"}
+	for i, r := range rules {
+		if r.Name == "" {
+			owner["rule "+strconv.Itoa(i+1)] = index("rule", i) + ", which has no name,"
+		}
+	}
+	for i, r := range rules {
+		if r.Name == "" {
+			continue
+		}
+		at := index("rule", i)
+		if other, ok := owner[r.Name]; ok {
+			d.errorf(at+".name", "is %q, as %s is called: the audit could not tell them apart", r.Name, other)
+			continue
+		}
+		owner[r.Name] = at
 	}
 }
 

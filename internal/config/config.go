@@ -50,10 +50,15 @@ type Config struct {
 
 // Engine is what runs programs.
 type Engine struct {
-	// Name is "quickjs" or "node".
+	// Name is "quickjs" or "v8", Also those that programs may name besides.
 	Name string
-	// Node is the executable of Node.js, where Name is "node". Default "node".
+	Also []string
+	// Node is the executable of Node.js, which runs V8. Default "node".
 	Node string
+	// Jitless has V8 do without a compiler.
+	Jitless bool
+	// Isolates is how many a worker of V8 keeps armed.
+	Isolates int
 }
 
 // Approval says how people are asked.

@@ -53,14 +53,19 @@ func TestErrors(t *testing.T) {
 		"tables":           {"[rule]\naction = \"deny\"", []string{"1:2: rule: is a table: it must be a list of tables: write [[rule]]"}},
 		"several":          {"[limits]\ncalls = 0\n[pool]\nmax_uses = 0", []string{"2:1: ", "4:1: "}},
 
-		"engine":      {"[engine]\nname = \"v8\"", []string{`2:1: engine.name: is "v8": it can be "quickjs" or "node"`}},
-		"layer":       {"[lockdown]\nrequire_layers = [\"landlock\", \"secomp\"]", []string{`lockdown.require_layers[1]: is "secomp", and there is no such layer: did you mean seccomp?`}},
-		"off":         {"[lockdown]\noff = true", []string{`write require = "none" too`}},
-		"stash":       {"[stash]\nmax_ttl = \"1m\"\ndefault_ttl = \"1h\"", []string{"DefaultTTL is 1h0m0s, above MaxTTL"}},
-		"audit":       {"[audit]\nprogram_text = true", []string{"path is missing"}},
-		"pattern":     {"[redaction]\npatterns = [\"a(\"]", []string{"redaction.patterns[0]: is no regular expression"}},
-		"empty match": {"[redaction]\npatterns = [\"a*\"]", []string{"matches nothing at all"}},
-		"short":       {"[redaction]\nsecrets = [\"abc\"]", []string{"has 3 bytes"}},
+		"engine":          {"[engine]\nname = \"node\"\nalso = [\"v9\", \"v8\", \"v8\"]", []string{`2:1: engine.name: is "node": it can be "quickjs" or "v8"`, `engine.also[0]: is "v9": it can be`, `engine.also[2]: is "v8", which is named already`}},
+		"layer":           {"[lockdown]\nrequire_layers = [\"landlock\", \"secomp\"]", []string{`lockdown.require_layers[1]: is "secomp", and there is no such layer: did you mean seccomp?`}},
+		"off":             {"[lockdown]\noff = true", []string{`write require = "none" too`}},
+		"stash":           {"[stash]\nmax_ttl = \"1m\"\ndefault_ttl = \"1h\"", []string{"DefaultTTL is 1h0m0s, above MaxTTL"}},
+		"audit":           {"[audit]\nprogram_text = true", []string{"path is missing"}},
+		"audit, empty":    {"[audit]\nprogram_text = true\npath = \"\"", []string{`3:1: audit.path: is empty, so that nothing would be recorded: write a file, or "stderr", or leave [audit] out`}},
+		"audit, variable": {"[audit]\npath = \"${EMPTY:-}\"", []string{"2:1: audit.path: is empty, so that nothing"}},
+		"audit, blank":    {"[audit]\npath = \" \"", []string{"2:1: audit.path: is empty, so that nothing"}},
+		"audit, unset":    {"[audit]\npath = \"${NOPE}\"\non_failure = \"drop\"", []string{"2:1: audit.path: the variable NOPE is not set"}},
+		"audit, nothing":  {"[audit]", nil},
+		"pattern":         {"[redaction]\npatterns = [\"a(\"]", []string{"redaction.patterns[0]: is no regular expression"}},
+		"empty match":     {"[redaction]\npatterns = [\"a*\"]", []string{"matches nothing at all"}},
+		"short":           {"[redaction]\nsecrets = [\"abc\"]", []string{"has 3 bytes"}},
 
 		"listen":       {"[http]\nlisten = \"7341\"", []string{"2:1: http.listen: must be HOST:PORT"}},
 		"port":         {"[http]\nlisten = \"127.0.0.1:99999\"", []string{"no port between"}},
@@ -84,6 +89,20 @@ func TestErrors(t *testing.T) {
 		"unknown grouped": {server + "[groups.g]\nservers = [\"github\", \"x\"]", []string{"4:1: groups.g.servers[1]: is \"x\""}},
 		"two groups":      {server + "[groups.g]\nservers = \"github\"\n[groups.h]\nservers = \"github\"", []string{`6:1: groups.h.servers[0]: is "github", which is in the group "g" already`}},
 		"empty group":     {"[groups.g]\nstrict = true", []string{"servers is missing"}},
+		"never":           {"[[rule]]\naction = \"deny\"\nread_only = true\ndestructive = true", []string{"4:1: rule[0].destructive: is true, as read_only is: a tool that is read-only is never destructive"}},
+		"not never":       {"[[rule]]\naction = \"deny\"\nread_only = true\ndestructive = false\n[[rule]]\naction = \"deny\"\nread_only = false\ndestructive = true", nil},
+		"one name":        {"[[rule]]\nname = \"a\"\naction = \"deny\"\n[[rule]]\nname = \"A\"\naction = \"ask\"\n[[rule]]\naction = \"ask\"\nname = \"a\"", []string{`9:1: rule[2].name: is "a", as rule[0] is called: the audit could not tell them apart`}},
+		"no name":         {"[[rule]]\naction = \"deny\"\n[[rule]]\naction = \"ask\"\n[[rule]]\naction = \"deny\"\nname = \"rule 2\"", []string{`7:1: rule[2].name: is "rule 2", as rule[1], which has no name, is called`}},
+		"its own number":  {"[[rule]]\naction = \"deny\"\nname = \"rule 1\"", nil},
+		"groups":          {"[[rule]]\naction = \"deny\"\nname = \"groups\"", []string{`3:1: rule[0].name: is "groups", as that which refuses`}},
+		"burst":           {"[rate]\nper_tool = \"60/min burst 0\"", []string{`2:1: rate.per_tool: is "60/min burst 0": the burst must be at least 1`}},
+		"burst, minus":    {"[rate]\nper_tool = \"60/min burst -3\"", []string{`the burst must be at least 1`}},
+		"burst, word":     {"[rate]\nper_tool = \"60/min burst all\"", []string{`is a string: a rate is`}},
+		"rate, zero":      {"[rate]\nper_tool = \"0/min\"", []string{`is "0/min": the number must be at least 1`}},
+		"rate, huge":      {"[rate]\nper_tool = \"99999999999/min\"", []string{`the number is too large`}},
+		"rate, number":    {"[rate]\nper_tool = 60", []string{`is the number 60: a rate is`}},
+		"quoted":          {"[budget]\nsession_calls = \"0\"", []string{`2:1: budget.session_calls: is "0", in quotes: it must be a whole number of at least 1, without quotes, or "unlimited"`}},
+		"quoted, none":    {"[pool]\nmin_idle = \"3\"", []string{`is "3", in quotes: it must be a whole number of at least 0, without quotes, or "none"`}},
 		"rate":            {"[rate]\nper_tool = \"60/minute\"", []string{"2:1: rate.per_tool: is a string: a rate is"}},
 
 		"neither":       {"[servers.a]\ncwd = \"x\"", []string{"1:10: servers.a: has neither command nor url"}},
@@ -273,7 +292,7 @@ func TestUnsupported(t *testing.T) {
 	if u := parse(t, Example()).Unsupported(); len(u) != 0 {
 		t.Errorf("the example needs %q", u)
 	}
-	c := parse(t, "[limits]\ncpu = \"1s\"\n[[rule]]\naction = \"deny\"\n[engine]\nname = \"node\"\n[servers.a]\nurl = \"http://x\"\nheaders = { A = \"b\" }\n[stash]\n")
+	c := parse(t, "[limits]\ncpu = \"1s\"\n[[rule]]\naction = \"deny\"\n[engine]\nname = \"v8\"\n[servers.a]\nurl = \"http://x\"\nheaders = { A = \"b\" }\n[stash]\n")
 	got := strings.Join(c.Unsupported(FeatureNode), "\n")
 	want := `dir/autoclave.toml:4: rule[0].action needs rules, which this build does not have
 dir/autoclave.toml:8: servers.a.url needs servers that are reached over HTTP, which this build does not have

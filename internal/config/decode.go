@@ -1,12 +1,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -77,6 +79,12 @@ func (d *decoder) errorf(path, format string, args ...any) {
 	d.errs = append(d.errs, &Error{File: d.file, Line: p.line, Column: p.column, Key: path, Message: fmt.Sprintf(format, args...)})
 }
 
+// wrong reports whether something is wrong with the key already, so that what
+// follows from it need not be told.
+func (d *decoder) wrong(path string) bool {
+	return slices.ContainsFunc(d.errs, func(e *Error) bool { return e.Key == path })
+}
+
 // err returns what was wrong, or nil.
 func (d *decoder) err() error {
 	if len(d.errs) == 0 {
@@ -142,11 +150,14 @@ func (d *decoder) value(path string, x any, v reflect.Value, tag reflect.StructT
 	case v.Type() == rateType:
 		s, ok := x.(string)
 		r, err := parseRate(s)
-		if !ok || err != nil {
+		switch {
+		case !ok || errors.Is(err, errRateForm):
 			d.errorf(path, "is %s: %s", show(x), rateForm)
-			return
+		case err != nil:
+			d.errorf(path, "is %q: %v", s, err)
+		default:
+			v.Set(reflect.ValueOf(r))
 		}
-		v.Set(reflect.ValueOf(r))
 		return
 	case v.Type() == listType:
 		if s, ok := x.(string); ok {
@@ -290,6 +301,14 @@ func (d *decoder) int(path string, x any, v reflect.Value, tag reflect.StructTag
 	if s, ok := x.(string); ok {
 		if n, ok := word(s, tag); ok {
 			v.SetInt(n)
+			return
+		}
+		if n, err := strconv.ParseInt(s, 10, 32); err == nil { // then it is no secret
+			least := 1
+			if tag.Get("zero") != "" {
+				least = 0
+			}
+			d.errorf(path, "is %q, in quotes: it must be a whole number of at least %d, without quotes%s", strconv.FormatInt(n, 10), least, words(tag))
 			return
 		}
 	}

@@ -134,7 +134,7 @@ func TestExampleDefaults(t *testing.T) {
 	jwt := parse(t, "[http.jwt]\nissuer = \"i\"\naudience = \"a\"\nkeys_file = \"f\"").HTTP.JWT
 	const unlimited = -1
 	want := map[string]any{
-		"engine.name": c.Engine.Name, "engine.node": c.Engine.Node, "engine.kill_grace": 250 * time.Millisecond, "engine.max_frame": 32 << 20,
+		"engine.name": c.Engine.Name, "engine.node": c.Engine.Node, "engine.jitless": c.Engine.Jitless, "engine.isolates": c.Engine.Isolates, "engine.kill_grace": 250 * time.Millisecond, "engine.max_frame": 32 << 20,
 		"limits.cpu": l.CPU, "limits.wall": l.Wall, "limits.call_timeout": l.CallTimeout, "limits.heap": l.Heap, "limits.program": l.Program,
 		"limits.result": l.Result, "limits.arguments": l.Arguments, "limits.call_result": l.CallResult, "limits.calls": l.Calls,
 		"limits.concurrency": l.Concurrency, "limits.logs": l.Logs, "limits.emits": l.Emits,

@@ -123,7 +123,7 @@ func TestMCPForms(t *testing.T) {
 				}
 			}
 			defaults := parse(t, "")
-			if !reflect.DeepEqual(c.HTTP, defaults.HTTP) || c.Engine != defaults.Engine || c.Approval != defaults.Approval || !reflect.DeepEqual(c.Redaction, defaults.Redaction) {
+			if !reflect.DeepEqual(c.HTTP, defaults.HTTP) || !reflect.DeepEqual(c.Engine, defaults.Engine) || c.Approval != defaults.Approval || !reflect.DeepEqual(c.Redaction, defaults.Redaction) {
 				t.Error("the rest is not as in an empty autoclave.toml")
 			}
 		})

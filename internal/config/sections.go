@@ -7,7 +7,7 @@ type Feature string
 
 // The features. What is not one of them is there in every build.
 const (
-	FeatureNode         Feature = "the Node engine"
+	FeatureNode         Feature = "the V8 engine"
 	FeatureHTTP         Feature = "serving over HTTP"
 	FeatureStash        Feature = "the stash"
 	FeatureRemote       Feature = "servers that are reached over HTTP"
@@ -41,8 +41,11 @@ type file struct {
 }
 
 type engineSection struct {
-	Name       string        `toml:"name" enum:"quickjs,node"`
+	Name       string        `toml:"name" enum:"quickjs,v8"`
+	Also       list          `toml:"also"`
 	Node       string        `toml:"node" expand:"text"`
+	Jitless    bool          `toml:"jitless"`
+	Isolates   int           `toml:"isolates"`
 	KillGrace  time.Duration `toml:"kill_grace" zero:"none"`
 	StackDepth int           `toml:"stack_depth"`
 	MaxFrame   int64         `toml:"max_frame" unit:"size"`

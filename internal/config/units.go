@@ -106,6 +106,10 @@ var rateUnits = []struct {
 	per  time.Duration
 }{{"s", time.Second}, {"min", time.Minute}, {"h", time.Hour}, {"d", 24 * time.Hour}}
 
+// errRateForm says that a text is no rate at all. Other errors are of one that
+// was meant to be a rate, and that can be shown.
+var errRateForm = errors.New(rateForm)
+
 func parseRate(s string) (Rate, error) {
 	if s == "unlimited" {
 		return Rate{}, nil
@@ -118,17 +122,31 @@ func parseRate(s string) (Rate, error) {
 			r.Per = u.per
 		}
 	}
-	n, err := strconv.ParseUint(events, 10, 31)
-	if err != nil || n == 0 || r.Per == 0 {
-		return Rate{}, errors.New(rateForm)
+	n, err := rateCount("the number", events)
+	if r.Per == 0 {
+		return Rate{}, errRateForm
 	}
-	r.Events, r.Burst = int(n), int(n)
+	if err != nil {
+		return Rate{}, err
+	}
+	r.Events, r.Burst = n, n
 	if hasBurst {
-		n, err := strconv.ParseUint(burst, 10, 31)
-		if err != nil || n == 0 {
-			return Rate{}, errors.New(rateForm)
+		if r.Burst, err = rateCount("the burst", burst); err != nil {
+			return Rate{}, err
 		}
-		r.Burst = int(n)
 	}
 	return r, nil
+}
+
+func rateCount(what, s string) (int, error) {
+	n, err := strconv.ParseInt(s, 10, 32)
+	switch {
+	case errors.Is(err, strconv.ErrSyntax) || s[0] == '+':
+		return 0, errRateForm
+	case n < 1:
+		return 0, fmt.Errorf("%s must be at least 1", what)
+	case err != nil:
+		return 0, fmt.Errorf("%s is too large", what)
+	}
+	return int(n), nil
 }

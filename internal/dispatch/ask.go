@@ -35,7 +35,7 @@ const (
 // approve has a person decide about the call. It returns how that went, for
 // the record, and an error where the call must not be made.
 func (h *Host) approve(ctx context.Context, c *hostCall, tool *catalog.Tool, d policy.Decision) (string, error) {
-	key := approvalKey(c, tool)
+	key := approvalKey(c, tool, d)
 	if how := h.approvedBefore(key); how != "" {
 		return how, nil
 	}
@@ -57,8 +57,6 @@ func (h *Host) approve(ctx context.Context, c *hostCall, tool *catalog.Tool, d p
 	}
 	defer h.d.endAsking(h)
 	defer autoclave.PauseClock(ctx)()
-	ctx, cancel := context.WithTimeoutCause(ctx, h.rules.AskTimeout, errNoAnswer)
-	defer cancel()
 	// One question at a time: two dialogs at once get one click each.
 	select {
 	case h.turn <- struct{}{}:
@@ -69,12 +67,19 @@ func (h *Host) approve(ctx context.Context, c *hostCall, tool *catalog.Tool, d p
 	if how := h.approvedBefore(key); how != "" { // by the answer to the one before
 		return how, nil
 	}
+	// It has its time from when it is put: those before it had theirs.
+	ctx, cancel := context.WithTimeoutCause(ctx, h.rules.AskTimeout, errNoAnswer)
+	defer cancel()
 	answer, err := h.ask(ctx, c, d)
 	switch {
 	case ctx.Err() != nil:
 		return notAsked(ctx), refused(false, "%s", context.Cause(ctx).Error())
 	case err != nil:
 		return "not answered", refused(false, "the client did not ask: %s", err.Error())
+	}
+	if answer == answerSession && h.caller.Session == "" {
+		// There is none, and the principal may be many people.
+		answer = answerExecution
 	}
 	switch answer {
 	case answerOnce:
@@ -106,10 +111,10 @@ func notAsked(ctx context.Context) string {
 }
 
 // approvalKey is what an approval for longer than once is for: the tool as it is
-// declared now. A server that changes what a tool means has to be asked about
-// again.
-func approvalKey(c *hostCall, tool *catalog.Tool) string {
-	key := string(c.kind) + "\x00" + c.server + "\x00" + c.name
+// declared now, and the rule that asks. Where a server changes what a tool means,
+// or somebody the rules, a person has to be asked again.
+func approvalKey(c *hostCall, tool *catalog.Tool, d policy.Decision) string {
+	key := string(c.kind) + "\x00" + c.server + "\x00" + c.name + "\x00" + d.Rule + "\x00" + d.Reason
 	if tool != nil {
 		a := annotations(tool)
 		hints := fmt.Sprint(isSet(a.ReadOnly), a.Destructive == nil || *a.Destructive, a.OpenWorld == nil || *a.OpenWorld)
@@ -163,8 +168,18 @@ var form = json.RawMessage(`{"type":"object","properties":{"answer":{"type":"str
 	`"enumNames":["Yes, once","Yes, and all calls of this tool by this program","Yes, and all calls of this tool in this session","No"]}},` +
 	`"required":["answer"]}`)
 
+// formAlone is the form where there is no session.
+var formAlone = json.RawMessage(`{"type":"object","properties":{"answer":{"type":"string","title":"Allow this call?",` +
+	`"enum":["once","program","no"],` +
+	`"enumNames":["Yes, once","Yes, and all calls of this tool by this program","No"]}},` +
+	`"required":["answer"]}`)
+
 func (h *Host) ask(ctx context.Context, c *hostCall, d policy.Decision) (string, error) {
 	message, whole := question(c, d)
+	form := form
+	if h.caller.Session == "" {
+		form = formAlone
+	}
 	params, err := json.Marshal(struct {
 		Message string          `json:"message"`
 		Schema  json.RawMessage `json:"requestedSchema"`

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	autoclave "github.com/autoclave-run/autoclave"
+	"github.com/autoclave-run/autoclave/internal/audit"
 	"github.com/autoclave-run/autoclave/internal/catalog"
 	"github.com/autoclave-run/autoclave/internal/policy"
 	"github.com/autoclave-run/autoclave/internal/upstream"
@@ -214,7 +216,18 @@ func (h *Host) Catalog() *autoclave.Catalog { return h.snapshot().worker }
 // CatalogServers answers an array of {name, description, tools, …}. It
 // implements autoclave.CatalogHost.
 func (h *Host) CatalogServers(context.Context) (json.RawMessage, error) {
-	return marshal(h.snapshot().index.Servers())
+	return h.looked("catalog.servers", "", "", func() (json.RawMessage, error) { return marshal(h.snapshot().index.Servers()) })
+}
+
+// looked records that the execution has looked into the catalog.
+func (h *Host) looked(kind, server, what string, f func() (json.RawMessage, error)) (json.RawMessage, error) {
+	start := time.Now()
+	rec := audit.Call{Kind: kind, Server: server, Tool: what}
+	at := h.enter(rec, start)
+	raw, err := f()
+	rec.BytesIn = len(raw)
+	h.record(at, rec, start, err)
+	return raw, err
 }
 
 // defaultHits is the number of hits that CatalogSearch answers where none is
@@ -225,6 +238,10 @@ const defaultHits = 10
 // best first; where query is empty the tools as they come. It implements
 // autoclave.CatalogHost.
 func (h *Host) CatalogSearch(_ context.Context, query, server string, limit int) (json.RawMessage, error) {
+	return h.looked("catalog.search", server, query, func() (json.RawMessage, error) { return h.find(query, server, limit) })
+}
+
+func (h *Host) find(query, server string, limit int) (json.RawMessage, error) {
 	snap := h.snapshot()
 	if limit <= 0 {
 		limit = defaultHits
@@ -246,6 +263,14 @@ func (h *Host) CatalogSearch(_ context.Context, query, server string, limit int)
 // CatalogTypes returns the TypeScript declarations of a server's tools, or of
 // one. It implements autoclave.CatalogHost.
 func (h *Host) CatalogTypes(_ context.Context, server, tool string) (string, error) {
+	raw, err := h.looked("catalog.types", server, tool, func() (json.RawMessage, error) {
+		types, err := h.types(server, tool)
+		return json.RawMessage(types), err
+	})
+	return string(raw), err
+}
+
+func (h *Host) types(server, tool string) (string, error) {
 	snap := h.snapshot()
 	types, err := snap.index.Types(server, tool)
 	if err == nil {

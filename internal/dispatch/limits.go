@@ -85,6 +85,9 @@ func (h *Host) spend(c *hostCall, calls, bytes int64, when string) error {
 		return e
 	}
 	if r.ExecutionBytes > 0 && h.bytes+bytes > r.ExecutionBytes {
+		if calls == 0 {
+			h.bytes = r.ExecutionBytes // it was carried this far: nothing is left
+		}
 		return over("this program", "bytes", r.ExecutionBytes)
 	}
 	if ok, what, most := h.session.spend(r, calls, bytes); !ok {

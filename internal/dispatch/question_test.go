@@ -82,12 +82,21 @@ func TestLongArguments(t *testing.T) {
 // TestForm: the form of the question has no default that says yes.
 func TestForm(t *testing.T) {
 	var params json.RawMessage
-	person := asked(func(_ context.Context, p json.RawMessage) (json.RawMessage, error) {
+	keep := func(_ context.Context, p json.RawMessage) (json.RawMessage, error) {
 		params = p
 		return nil, fmt.Errorf("no")
-	})
+	}
+	person := asked(keep, keep)
 	d := governed(t, connect(t, askStub(t)), rulesOf(askAlways))
+	_, _ = d.For(dispatch.Caller{Session: "one", Approver: person}).CallTool(within(t), with("files", "delete", `{}`))
+	checkForm(t, params, 4)
+	// Where there is no session, nothing can be allowed for one.
 	_, _ = d.For(dispatch.Caller{Approver: person}).CallTool(within(t), with("files", "delete", `{}`))
+	checkForm(t, params, 3)
+}
+
+func checkForm(t *testing.T, params json.RawMessage, answers int) {
+	t.Helper()
 	var p struct {
 		Message         string
 		RequestedSchema struct {
@@ -105,7 +114,7 @@ func TestForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := p.RequestedSchema.Properties["answer"]
-	if p.RequestedSchema.Type != "object" || len(p.RequestedSchema.Required) != 1 || a.Type != "string" || len(a.Enum) != 4 || len(a.Names) != 4 || a.Default != nil {
+	if p.RequestedSchema.Type != "object" || len(p.RequestedSchema.Required) != 1 || a.Type != "string" || len(a.Enum) != answers || len(a.Names) != answers || a.Default != nil {
 		t.Errorf("got %s", params)
 	}
 }

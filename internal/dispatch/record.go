@@ -93,7 +93,7 @@ func (h *Host) Finish(ctx context.Context, p autoclave.Program, res *autoclave.R
 	h.view.Release()
 	sink := h.rules.Audit
 	if sink != nil {
-		if err := sink.Write(context.WithoutCancel(ctx), h.recordOf(p, res)); err != nil {
+		if err := write(ctx, sink, h.recordOf(p, res)); err != nil {
 			h.d.log.Error("an execution could not be recorded: its result is withheld", "err", err)
 			e := autoclave.Errorf(autoclave.Internal, "the program has run, but that could not be recorded, so its result is withheld")
 			e.Suggestion = "Do not run it again before somebody has looked: its calls have been made."
@@ -103,9 +103,28 @@ func (h *Host) Finish(ctx context.Context, p autoclave.Program, res *autoclave.R
 	return h.redacted(res)
 }
 
+// recordGrace is how long a record may take once nobody waits for its
+// execution any more: whoever closes everything must come to an end.
+const recordGrace = 2 * time.Second
+
+func write(ctx context.Context, sink *audit.Sink, r *audit.Record) error {
+	writing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		patience := time.NewTimer(recordGrace)
+		defer patience.Stop()
+		select {
+		case <-patience.C:
+			cancel()
+		case <-writing.Done():
+		}
+	})()
+	return sink.Write(writing, r)
+}
+
 func (h *Host) recordOf(p autoclave.Program, res *autoclave.Result) *audit.Record {
 	r := &audit.Record{
-		Time: h.begin, Tenant: p.Tenant, Name: h.caller.Name, OK: res.Error == nil, Usage: res.Usage, Worker: res.Worker,
+		ID: audit.NewID(), Time: h.begin, Tenant: p.Tenant, Name: h.caller.Name, OK: res.Error == nil, Usage: res.Usage, Worker: res.Worker,
 		Program: audit.Program{Hash: audit.Hash(p.Source), Bytes: len(p.Source)},
 		Labels:  h.flow.Labels(),
 	}
@@ -124,7 +143,7 @@ func (h *Host) recordOf(p autoclave.Program, res *autoclave.Result) *audit.Recor
 		}
 		r.Calls = append(r.Calls, e.Call)
 	}
-	if h.unrecorded > 0 {
+	if r.CallsOmitted = int(h.unrecorded); h.unrecorded > 0 {
 		h.d.log.Warn("a record has not all calls", "calls", len(h.calls), "left_out", h.unrecorded)
 	}
 	h.mu.Unlock()

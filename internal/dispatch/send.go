@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"runtime/debug"
+	"time"
 
 	autoclave "github.com/autoclave-run/autoclave"
 	"github.com/autoclave-run/autoclave/internal/policy"
@@ -48,12 +49,18 @@ func (h *Host) deliver(ctx context.Context, c *hostCall) (json.RawMessage, error
 	case <-ctx.Done():
 	}
 	if h.flow.Send(c.server).Action == policy.Deny {
+		time.AfterFunc(leftFor, func() { cancel(errLeft) }) // which says nothing of the program
 		return nil, givenUp(ctx, c)
 	}
 	cancel(context.Cause(ctx))
 	a := <-answered
 	return a.raw, a.err
 }
+
+// leftFor is how long a call that is left to itself may take.
+const leftFor = 5 * time.Minute
+
+var errLeft = errors.New("nobody waits for it any more")
 
 // givenUp is the error of a call for which nobody waits any more.
 func givenUp(ctx context.Context, c *hostCall) error {

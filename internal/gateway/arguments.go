@@ -123,6 +123,19 @@ func (a *arguments) name(name string) string {
 	return s
 }
 
+// one is text that must be one of these, or "" where there is none.
+func (a *arguments) one(name string, of []string) string {
+	s := a.text(name)
+	if s != "" && !slices.Contains(of, s) {
+		if len(of) < 2 {
+			a.fail(name, "is not an argument here")
+		} else {
+			a.fail(name, "must be "+strings.Join(of, " or "))
+		}
+	}
+	return s
+}
+
 // unfenced returns the code without the Markdown fence that models put around
 // it. The lines stay where they were, so that positions in errors hold.
 func unfenced(code string) string {

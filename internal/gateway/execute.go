@@ -44,6 +44,8 @@ func (g *Gateway) execute(ctx context.Context, req *mcp.CallToolRequest) (*mcp.C
 	}
 	args := readArguments("execute", req.Params.Arguments)
 	code, timeout, name := args.need("code"), args.whole("timeout_ms"), args.name("session")
+	offer := g.offer.Load()
+	engine := args.one("engine", offer.engines)
 	if args.err != nil {
 		return failure(args.err), nil
 	}
@@ -60,8 +62,8 @@ func (g *Gateway) execute(ctx context.Context, req *mcp.CallToolRequest) (*mcp.C
 		g.log.Error("an execution could not be prepared", "err", err)
 		return failure(autoclave.Errorf(autoclave.Internal, "preparing the execution: %w", err)), nil
 	}
-	p := autoclave.Program{Source: unfenced(code), Tenant: r.principal}
-	if limit := g.limits.Wall.Milliseconds(); timeout > limit {
+	p := autoclave.Program{Source: unfenced(code), Tenant: r.principal, Engine: engine}
+	if limit := offer.limits.Wall.Milliseconds(); timeout > limit {
 		r.warnings = append(r.warnings, fmt.Sprintf("timeout_ms was %d: the limit of %d ms applied", timeout, limit))
 	} else {
 		p.Limits.Wall = time.Duration(timeout) * time.Millisecond

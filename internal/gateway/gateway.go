@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -95,6 +96,9 @@ type Config struct {
 	// StartWait is how long after New a search or a program still waits for
 	// Ready. Default 5 s; negative means not at all.
 	StartWait time.Duration
+	// Engines are those that a program may name, the default first. With one or
+	// none it cannot name any.
+	Engines []string
 	// Limits are those that Runtime was opened with.
 	Limits autoclave.Limits
 	// Stash bounds the stashes.
@@ -126,7 +130,7 @@ type Config struct {
 // New, and Close it. Its methods may be called concurrently.
 type Gateway struct {
 	cfg     Config
-	limits  autoclave.Limits
+	offer   atomic.Pointer[offer]
 	log     *slog.Logger
 	server  *mcp.Server
 	stashes *stash.Sessions
@@ -173,11 +177,29 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, fmt.Errorf("gateway: Config.Stash: %w", err)
 	}
 	g := &Gateway{
-		cfg: cfg, limits: effective(cfg.Limits), log: cfg.Logger, stashes: stashes, started: time.Now(),
+		cfg: cfg, log: cfg.Logger, stashes: stashes, started: time.Now(),
 		sessions: map[*mcp.ServerSession]*session{}, parked: map[string]*parked{},
 	}
+	g.offer.Store(&offer{effective(cfg.Limits), cfg.Engines})
 	g.server = g.newServer()
 	return g, nil
+}
+
+// offer is what a program is told that it may use.
+type offer struct {
+	limits  autoclave.Limits
+	engines []string
+}
+
+func (o *offer) tool() *mcp.Tool { return executeTool(o.limits, o.engines) }
+
+// Offer says what programs may use from now on, after the Runtime has been
+// given other limits or engines. A client that has read the tools keeps what it
+// has read; what it asks for is held against this.
+func (g *Gateway) Offer(limits autoclave.Limits, engines []string) {
+	o := &offer{effective(limits), engines}
+	g.offer.Store(o)
+	g.server.AddTool(o.tool(), g.execute)
 }
 
 func setDefault[T comparable](v *T, def T) {
@@ -218,7 +240,7 @@ func (g *Gateway) newServer() *mcp.Server {
 		},
 	)
 	server.AddTool(searchTool, g.search)
-	server.AddTool(executeTool(g.limits), g.execute)
+	server.AddTool(g.offer.Load().tool(), g.execute)
 	server.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
 		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 			if err := g.admit(ctx, method, req); err != nil {
@@ -268,7 +290,14 @@ func (g *Gateway) principal(extra *mcp.RequestExtra) string {
 // answers can still be written.
 func (g *Gateway) Drain(ctx context.Context) {
 	var draining sync.WaitGroup
-	for _, s := range g.refuse() {
+	sessions := g.refuse()
+	// Who is to come back with an answer cannot any more.
+	g.mu.Lock()
+	for _, p := range g.parked {
+		p.run.end(errShuttingDown)
+	}
+	g.mu.Unlock()
+	for _, s := range sessions {
 		draining.Go(func() { s.drain(ctx) })
 	}
 	draining.Wait()

@@ -82,9 +82,13 @@ func (h *host) Catalog() *autoclave.Catalog {
 	return h.names.Catalog()
 }
 
-// What programs ask of the catalog is answered as a search of the model is.
+// What programs ask of the catalog is answered by the configured host, from what
+// the execution began with; where that has none, as a search of the model is.
 
-func (h *host) CatalogServers(context.Context) (json.RawMessage, error) {
+func (h *host) CatalogServers(ctx context.Context) (json.RawMessage, error) {
+	if h.names != nil {
+		return h.names.CatalogServers(ctx)
+	}
 	type entry struct {
 		Name        string `json:"name"`
 		Description string `json:"description"`
@@ -98,7 +102,10 @@ func (h *host) CatalogServers(context.Context) (json.RawMessage, error) {
 	return marshal(all)
 }
 
-func (h *host) CatalogSearch(_ context.Context, query, server string, limit int) (json.RawMessage, error) {
+func (h *host) CatalogSearch(ctx context.Context, query, server string, limit int) (json.RawMessage, error) {
+	if h.names != nil {
+		return h.names.CatalogSearch(ctx, query, server, limit)
+	}
 	hits := h.run.g.cfg.Catalog().Search(catalog.Query{Text: query, Server: server, Limit: max(limit, 0)})
 	if hits.NotFound != nil {
 		return nil, notFound(hits.NotFound)
@@ -106,7 +113,10 @@ func (h *host) CatalogSearch(_ context.Context, query, server string, limit int)
 	return marshal(hits.Tools)
 }
 
-func (h *host) CatalogTypes(_ context.Context, server, tool string) (string, error) {
+func (h *host) CatalogTypes(ctx context.Context, server, tool string) (string, error) {
+	if h.names != nil {
+		return h.names.CatalogTypes(ctx, server, tool)
+	}
 	text, err := h.run.g.cfg.Catalog().Types(server, tool)
 	var missing *catalog.NotFound
 	if errors.As(err, &missing) {

@@ -234,7 +234,9 @@ func TestDrainTimeout(t *testing.T) {
 		for range 4 { // as many as there are workers; the others wait in line
 			<-entered
 		}
-		eventually(t, "all requests to be there", func() bool { return w.handler.Held().Requests == 20 })
+		eventually(t, "all requests to be there, and their programs in line", func() bool {
+			return w.handler.Held().Requests == 20 && testRuntime(t).Stats().Waiting == 16
+		})
 		w.end()
 		wg.Wait()
 	}

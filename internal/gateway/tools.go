@@ -36,8 +36,15 @@ var searchTool = &mcp.Tool{
 }
 
 // executeTool says what a program may use as l has it.
-func executeTool(l autoclave.Limits) *mcp.Tool {
+// Where there are several engines it may name one; the first is meant where it
+// does not.
+func executeTool(l autoclave.Limits, engines []string) *mcp.Tool {
 	tool := executeTemplate
+	if len(engines) > 1 {
+		names, _ := json.Marshal(engines) // strings marshal
+		property := fmt.Sprintf(`"engine":{"type":"string","enum":%s,"default":%q,"description":"v8 computes ten times faster, and has Intl; quickjs starts faster"},`, names, engines[0])
+		tool.InputSchema = json.RawMessage(strings.Replace(string(executeTemplate.InputSchema.(json.RawMessage)), `"session":`, property+`"session":`, 1))
+	}
 	tool.Description += fmt.Sprintf(" One program may make %d calls, %d at once, compute for %v and take %v.",
 		l.Calls, l.Concurrency, l.CPU, l.Wall)
 	return &tool

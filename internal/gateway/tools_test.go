@@ -259,3 +259,28 @@ func TestHostCannotBeMade(t *testing.T) {
 		t.Errorf("%s", text(res))
 	}
 }
+
+// TestEngines: a program may name an engine where there are several, and is
+// told which where it names another.
+func TestEngines(t *testing.T) {
+	w := newWorld(t, setup{config: func(c *gateway.Config) { c.Engines = []string{"quickjs", "v8"} }})
+	list, err := w.client.ListTools(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(list.Tools)
+	if err != nil || !strings.Contains(string(b), `"engine":{"default":"quickjs"`) {
+		t.Errorf("%s, %v", b, err)
+	}
+	for engine, want := range map[string]string{"quickjs": "1", "": "1", "v9": `INVALID_ARGUMENTS: execute: "engine" must be quickjs or v8`} {
+		res, err := w.client.CallTool(t.Context(), &mcp.CallToolParams{Name: "execute", Arguments: map[string]any{"code": "return 1", "engine": engine}})
+		if err != nil || !strings.HasPrefix(text(res), want) {
+			t.Errorf("%q: %v, %v", engine, res, err)
+		}
+	}
+	w = newWorld(t, setup{})
+	res, err := w.client.CallTool(t.Context(), &mcp.CallToolParams{Name: "execute", Arguments: map[string]any{"code": "return 1", "engine": "v8"}})
+	if err != nil || !strings.HasPrefix(text(res), `INVALID_ARGUMENTS: execute: "engine" is not an argument here`) {
+		t.Errorf("with one engine: %v, %v", res, err)
+	}
+}

@@ -60,6 +60,11 @@ func (p Plan) Keys(how How) []string {
 	return keys
 }
 
+// Without returns the plan without what changes in that way.
+func (p Plan) Without(how How) Plan {
+	return slices.DeleteFunc(slices.Clone(p), func(c Change) bool { return c.How == how })
+}
+
 // Log says by key what has come into force and what has not.
 func (p Plan) Log(log *slog.Logger) {
 	if len(p) == 0 {
@@ -113,7 +118,7 @@ type rule struct {
 // decides.
 var rules = map[string]rule{
 	"Engine.Name":           {"engine.name", Workers},
-	"Engine.Node":           {"engine.node", Workers},
+	"Engine.":               {"engine.", Workers},
 	"Runtime.KillGrace":     {"engine.kill_grace", Workers},
 	"Runtime.StackDepth":    {"engine.stack_depth", Workers},
 	"Runtime.MaxFrame":      {"engine.max_frame", Workers},
