@@ -112,7 +112,7 @@ func (r *Runtime) newEngine(ctx context.Context, cfg Config, name string, onDema
 	}
 	size := cfg.Pool
 	if onDemand {
-		size.MinWorkers, size.MinIdle = -1, -1
+		size.MinWorkers, size.MinIdle, size.Reserve = -1, -1, 0
 	}
 	if name == EngineV8 {
 		if runtime.GOOS != "linux" {
@@ -139,7 +139,7 @@ func (r *Runtime) newEngine(ctx context.Context, cfg Config, name string, onDema
 	}
 	e.pool, err = pool.New(pool.Config[*process.Worker]{
 		Spawn:      e.launcher.Spawn,
-		MinWorkers: size.MinWorkers, MinIdle: size.MinIdle, MaxWorkers: size.MaxWorkers,
+		MinWorkers: size.MinWorkers, MinIdle: size.MinIdle, Reserve: size.Reserve, MaxWorkers: size.MaxWorkers,
 		MaxIdleTime: size.MaxIdleTime, MaxUses: size.MaxUses, MaxLifetime: size.MaxLifetime,
 		HealthCheckTimeout: size.HealthCheckTimeout, SpawnTimeout: size.SpawnTimeout,
 		MaxQueue: size.MaxQueue, MaxQueuePerTenant: size.MaxQueuePerTenant, MaxQueueWait: size.MaxQueueWait,

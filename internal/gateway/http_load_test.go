@@ -243,7 +243,7 @@ func TestHTTPFairness(t *testing.T) {
 		t.Errorf("bob waits until %d of alice's %d programs are done", m, flood)
 	}
 	if n := rt.Stats().Killed[pool.ReasonTenant]; n > 1 {
-		t.Errorf("%d workers were taken from the one for the other", n)
+		t.Errorf("%d workers were taken from the one for the other: %+v", n, rt.Stats())
 	}
 	cancel()
 	wg.Wait()
