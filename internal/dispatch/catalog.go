@@ -313,7 +313,7 @@ func (h *Host) list(ctx context.Context, k kind, server string) (json.RawMessage
 	for _, m := range h.view.Members() {
 		// What a strict group says is listed to whoever asks for it by name: it
 		// would bind a program that only looks around.
-		if g := h.rules.policy.StrictGroup(m.Name); !m.Up || g != "" && !slices.Contains(h.flow.Labels(), g) {
+		if g := h.rules.policy.StrictGroup(m.Name); !m.Up || g != "" && !slices.Contains(h.labels(), g) {
 			continue
 		}
 		// Each on its own: what applies to one server need not to the next.

@@ -110,6 +110,7 @@ type Host struct {
 	asking  int // questions under way; guarded by d.mu
 
 	mu       sync.Mutex
+	awaited  map[*awaited]struct{}
 	bytes    int64 // carried by its calls
 	approved map[string]bool
 	calls    []entry
@@ -194,7 +195,7 @@ func (d *Dispatcher) govern(compiled *rules, describe map[string]string) {
 // For returns the host of an execution that begins, on behalf of the caller.
 func (d *Dispatcher) For(c Caller) *Host {
 	r, view := d.began()
-	h := &Host{d: d, rules: r, view: view, caller: c, session: d.session(c), begin: time.Now(), approved: map[string]bool{}}
+	h := &Host{d: d, rules: r, view: view, caller: c, session: d.session(c), begin: time.Now(), approved: map[string]bool{}, awaited: map[*awaited]struct{}{}}
 	if h.turn = h.session.asking; c.Session == "" {
 		// Many clients may be one principal, and one that never answers would
 		// hold up the others.
@@ -301,7 +302,7 @@ func (h *Host) through(ctx context.Context, c *hostCall, rec *audit.Call, at int
 	// Policy.
 	decision := h.rules.policy.Decide(h.request(c, tool))
 	if decision.Action != policy.Deny {
-		if flow := h.flow.Send(c.server); flow.Action == policy.Deny {
+		if flow := h.maySend(c.server); flow.Action == policy.Deny {
 			decision = flow
 		}
 	}
@@ -321,7 +322,7 @@ func (h *Host) through(ctx context.Context, c *hostCall, rec *audit.Call, at int
 		}
 		// While a person was asked the execution may have received what must
 		// not go there: then nothing is to be taken from the limits.
-		if flow := h.flow.Send(c.server); flow.Action == policy.Deny {
+		if flow := h.maySend(c.server); flow.Action == policy.Deny {
 			rec.Decision, rec.Rule = string(flow.Action), flow.Rule
 			return nil, tool, denied(c, flow)
 		}
@@ -339,15 +340,13 @@ func (h *Host) through(ctx context.Context, c *hostCall, rec *audit.Call, at int
 	if ctx.Err() != nil {
 		return nil, tool, givenUp(ctx, c)
 	}
-	if flow := h.flow.Send(c.server); flow.Action == policy.Deny {
+	if flow := h.maySend(c.server); flow.Action == policy.Deny {
 		rec.Decision, rec.Rule = string(flow.Action), flow.Rule
 		return nil, tool, denied(c, flow)
 	}
+	received := h.awaits(ctx, c.server)
 	raw, err := h.deliver(ctx, c)
-	labels := h.flow.Receive(c.server)
-	if h.caller.Stash != nil {
-		h.caller.Stash.Raise(labels)
-	}
+	received()
 	if err != nil {
 		return nil, tool, err
 	}

@@ -126,7 +126,7 @@ func (h *Host) recordOf(p autoclave.Program, res *autoclave.Result) *audit.Recor
 	r := &audit.Record{
 		ID: audit.NewID(), Time: h.begin, Tenant: p.Tenant, Name: h.caller.Name, OK: res.Error == nil, Usage: res.Usage, Worker: res.Worker,
 		Program: audit.Program{Hash: audit.Hash(p.Source), Bytes: len(p.Source)},
-		Labels:  h.flow.Labels(),
+		Labels:  h.labels(),
 	}
 	if h.caller.Session != "" {
 		// Whoever has the name of a session may be able to join it.

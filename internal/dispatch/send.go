@@ -48,7 +48,7 @@ func (h *Host) deliver(ctx context.Context, c *hostCall) (json.RawMessage, error
 		return a.raw, a.err
 	case <-ctx.Done():
 	}
-	if h.flow.Send(c.server).Action == policy.Deny {
+	if h.maySend(c.server).Action == policy.Deny {
 		time.AfterFunc(leftFor, func() { cancel(errLeft) }) // which says nothing of the program
 		return nil, givenUp(ctx, c)
 	}

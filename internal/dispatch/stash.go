@@ -69,7 +69,7 @@ func (h *Host) stashed(kind, key string, out int, f func(s *stash.Store, labels 
 		err = &autoclave.Error{Code: autoclave.StashError, Message: "there is no stash here"}
 	} else {
 		var take []string
-		in, take, err = f(s, h.flow.Labels())
+		in, take, err = f(s, h.labels())
 		if e, ok := errors.AsType[*stash.Error](err); ok {
 			take = e.Labels
 		}

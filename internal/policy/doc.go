@@ -49,6 +49,8 @@
 //	a tool, a resource  f.Send(server) right before it leaves; when it has ended,
 //	                    however it did, f.Receive(server), then Raise of the stash
 //	                    with the labels that it returns, then the answer.
+//	                    A call whose time is over has ended, also where its server
+//	                    has not been heard of: the program knows.
 //	stash.put           f.Labels() right before; f.Take(err.Labels) where refused.
 //	stash.get, delete,  f.Labels() right before; f.Take of the labels that come
 //	stash.keys          back, or of err.Labels; then the answer.
