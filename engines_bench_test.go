@@ -1,19 +1,26 @@
 package autoclave_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/autoclave-run/autoclave"
+	"github.com/autoclave-run/autoclave/internal/node/nodetest"
 )
 
 // BenchmarkEngines has both engines side by side, and V8 without its compiler.
+// What computes runs in bare Node.js as well, in turns with V8: bare-p50-us is
+// the program alone there, and whole/bare what our whole path makes of it.
 func BenchmarkEngines(b *testing.B) {
 	rows := twoMegabytes()
 	data := autoclave.HostFunc(func(context.Context, autoclave.ToolCall) (autoclave.Value, error) {
@@ -30,8 +37,8 @@ func BenchmarkEngines(b *testing.B) {
 		name string
 		cfg  func(b *testing.B) autoclave.Config
 	}{
-		{"quickjs", func(*testing.B) autoclave.Config { return autoclave.Config{} }},
-		{"v8", func(b *testing.B) autoclave.Config { return v8(b, autoclave.Config{}) }},
+		{autoclave.EngineQuickJS, func(*testing.B) autoclave.Config { return autoclave.Config{} }},
+		{autoclave.EngineV8, func(b *testing.B) autoclave.Config { return v8(b, autoclave.Config{}) }},
 		{"v8-jitless", func(b *testing.B) autoclave.Config {
 			cfg := v8(b, autoclave.Config{})
 			cfg.Node.Jitless = true
@@ -48,13 +55,14 @@ func BenchmarkEngines(b *testing.B) {
 			for _, w := range []struct {
 				name, source string
 				host         autoclave.Host
+				computes     bool
 			}{
-				{"warm", trivial, instant},
-				{"ten-calls", `async () => { for (let i = 0; i < 10; i++) await tools.s.t({ i }) }`, instant},
-				{"typescript", `const n: number = await tools.s.t({ a: 1 }).then((x: any) => x.a); return n + 1`, instant},
-				{"crunch-2MB", crunch, data},
-				{"fib27", fmt.Sprintf(fib, 27), instant},
-				{"fib30", fmt.Sprintf(fib, 30), instant},
+				{"warm", trivial, instant, false},
+				{"ten-calls", `async () => { for (let i = 0; i < 10; i++) await tools.s.t({ i }) }`, instant, false},
+				{"typescript", `const n: number = await tools.s.t({ a: 1 }).then((x: any) => x.a); return n + 1`, instant, false},
+				{"crunch-2MB", crunch, data, true},
+				{"fib27", fmt.Sprintf(fib, 27), instant, true},
+				{"fib30", fmt.Sprintf(fib, 30), instant, true},
 			} {
 				// Each begins when an armed worker waits.
 				b.Run(w.name, func(b *testing.B) {
@@ -63,14 +71,28 @@ func BenchmarkEngines(b *testing.B) {
 						mustRun(b, rt, w.source, w.host)
 						awaitArmed(b, rt)
 					}
-					var times []time.Duration
+					var times, bares []time.Duration
+					var bare *bareNode
+					if e.name == autoclave.EngineV8 && w.computes {
+						bare = startBareNode(b, w.source, rows)
+					}
 					for b.Loop() {
 						awaitArmed(b, rt)
+						if bare != nil {
+							time.Sleep(settle)
+						}
 						begun := time.Now()
 						mustRun(b, rt, w.source, w.host)
 						times = append(times, time.Since(begun))
+						if bare != nil {
+							time.Sleep(settle)
+							bares = append(bares, bare.run(b))
+						}
 					}
-					quantiles(b, "execute", times)
+					p50, _ := quantiles(b, "execute", times)
+					if bare50, _ := quantiles(b, "bare", bares); bare50 > 0 {
+						b.ReportMetric(p50/bare50, "whole/bare")
+					}
 				})
 			}
 			b.Run("cold-start", func(b *testing.B) {
@@ -112,6 +134,88 @@ func BenchmarkEngines(b *testing.B) {
 			})
 		})
 	}
+}
+
+// settle is how long the next isolates are waited for, of ours and of bare
+// Node.js: what is measured then has the processors to itself.
+const settle = 100 * time.Millisecond
+
+// bareNode is the Node.js that tests use, with nothing of ours in it: no
+// lockdown, no flags, no prelude. It runs one program again and again, each
+// time in a new worker thread's new context, made ahead.
+type bareNode struct {
+	in  io.Writer
+	out *bufio.Scanner
+}
+
+// bareMain reads the program and what its tool answers, then runs it once for
+// each line and says in milliseconds what that took: to compile the program, to
+// parse the tool's answer, to run and to encode the result.
+const bareMain = `
+const { Worker } = require("worker_threads");
+const thread = ` + "`" + `
+const { parentPort, workerData } = require("worker_threads"), vm = require("vm");
+const context = vm.createContext(vm.constants.DONT_CONTEXTIFY);
+const JSON_ = vm.runInContext("JSON", context);
+context.tools = { s: { t: async () => JSON_.parse(workerData.rows) } };
+parentPort.once("message", async () => {
+  const begun = performance.now();
+  JSON_.stringify(await vm.runInContext("(" + workerData.source + ")", context)());
+  parentPort.postMessage(performance.now() - begun);
+});` + "`" + `;
+let data, next;
+require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  if (data === undefined) data = JSON.parse(line);
+  else {
+    next.once("message", (ms) => console.log(ms));
+    next.postMessage(0);
+  }
+  next = new Worker(thread, { eval: true, workerData: data });
+});`
+
+func startBareNode(b *testing.B, source string, rows json.RawMessage) *bareNode {
+	b.Helper()
+	cmd := exec.Command(nodetest.Find(b).Path, "-e", bareMain)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	data, err := json.Marshal(map[string]string{"source": source, "rows": string(rows)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := &bareNode{in: in, out: bufio.NewScanner(out)}
+	if _, err := n.in.Write(append(data, '\n')); err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+func (n *bareNode) run(b *testing.B) time.Duration {
+	b.Helper()
+	if _, err := n.in.Write([]byte("\n")); err != nil {
+		b.Fatal(err)
+	}
+	if !n.out.Scan() {
+		b.Fatalf("bare node ended: %v", n.out.Err())
+	}
+	ms, err := strconv.ParseFloat(n.out.Text(), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(ms * float64(time.Millisecond))
 }
 
 // privateMiB is a process's private resident memory; zero where that cannot be

@@ -131,7 +131,9 @@ func statements(code []byte) []int {
 	for i := 0; i < len(code); i++ {
 		c := code[i]
 		if lineStart && depth == 0 && !strings.ContainsRune(" \t\r\n})]/", rune(c)) {
-			starts = append(starts, i)
+			if !goesOn(code, i, starts) {
+				starts = append(starts, i)
+			}
 		}
 		lineStart = false
 		switch c {
@@ -156,6 +158,15 @@ func statements(code []byte) []int {
 		}
 	}
 	return starts
+}
+
+// goesOn says that the line at i goes on with the statement before it: an if or
+// a do whose own statement has a line without braces.
+func goesOn(code []byte, i int, starts []int) bool {
+	if bytes.HasPrefix(code[i:], []byte("else ")) || bytes.HasPrefix(code[i:], []byte("else\n")) {
+		return true
+	}
+	return bytes.HasPrefix(code[i:], []byte("while (")) && len(starts) > 0 && bytes.HasPrefix(code[starts[len(starts)-1]:], []byte("do\n"))
 }
 
 // skipQuoted returns the index of the quote that ends the string at i.
@@ -251,7 +262,7 @@ func returnLast(ts *typescript) (body []byte, returns bool) {
 	at := starts[len(starts)-1]
 	last := bytes.TrimRight(code[at:], " \t\r\n;")
 	if declares.Match(last) {
-		return code, false
+		return returnCompletion(ts)
 	}
 	const before, after = "return { value: (", "\n) };"
 	body = append(append(append(append([]byte{}, code[:at]...), before...), last...), after...)

@@ -8,6 +8,7 @@
 (function (require, process, self) {
   const { workerData, parentPort, receiveMessageOnPort } = require("worker_threads");
   const { writeSync, readSync } = require("fs");
+  const { isAscii } = require("buffer");
   const vm = require("vm");
   const v8 = require("v8");
   const { internalBinding } = require("internal/test/binding");
@@ -376,7 +377,7 @@
       if (typeof r === "string") settle(next.number, undefined, undefined, r);
     }
     let { error } = message;
-    const body = message.body === undefined ? undefined : Buffer.from(message.body);
+    const body = message.body === undefined ? undefined : Buffer.from(message.body.buffer);
     if (!error && limits.call_result > 0 && body !== undefined && body.length > limits.call_result)
       error = { code: "CALL_RESULT_LIMIT", message: `the result of this call is ${body.length} bytes; the limit is ${limits.call_result}`, suggestion: "ask the tool for less: a page, a filter, fewer fields" };
     if (error) {
@@ -385,7 +386,7 @@
       if (!e.tool && c.kind === "tool") e.tool = c.name;
       return settle(c.number, undefined, undefined, JSON.stringify(e));
     }
-    const text = body === undefined || body.length === 0 ? undefined : body.toString();
+    const text = body === undefined || body.length === 0 ? undefined : isAscii(body) ? body.latin1Slice() : body.toString();
     message.body = undefined;
     settle(c.number, message.form || "", text, undefined);
   }

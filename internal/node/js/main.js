@@ -6,6 +6,9 @@
   const { Worker, MessageChannel } = require("worker_threads");
   const net = require("net");
   const fs = require("fs");
+  // Isolates are young: what a program reads in is not copied three times while
+  // V8 finds out that its nursery is too small. This thread's is not changed.
+  require("v8").setFlagsFromString("--min-semi-space-size=16");
   const maxFrame = boot.max_frame;
   const exitProtocol = 71, exitPipe = 72;
 
@@ -52,7 +55,7 @@
       // stdout and stderr: Node would copy them to this thread's own, and turn
       // descriptor 1 into one that does not wait.
       eval: true, name: "isolate", env: {}, argv: [], stdin: false, stdout: true, stderr: true, trackUnmanagedFds: false,
-      resourceLimits: { maxOldGenerationSizeMb: size + own, maxYoungGenerationSizeMb: Math.min(Math.max(size / 8, 2), 24), stackSizeMb: 4, codeRangeSizeMb: 32 },
+      resourceLimits: { maxOldGenerationSizeMb: size + own, maxYoungGenerationSizeMb: Math.min(Math.max((size * 3) / 8, 2), 48), stackSizeMb: 4, codeRangeSizeMb: 32 },
       workerData: { heap, control, port: port2, prelude: bundle.prelude, isolate: bundle.isolate, cache, wantCache: cache.prelude === undefined, lazy: boot.lazy === true, maxFrame, shaperIn: boot.shaper_in, shaperOut: boot.shaper_out },
       transferList: [port2],
     });
