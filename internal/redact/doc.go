@@ -26,7 +26,8 @@
 // text's own. Marks never need escaping in any of them.
 //
 // Out of reach is what is transformed in another way: reversed, compressed,
-// encrypted, encoded twice in base64, in UTF-16, with characters put in
+// encrypted, behind the beginning of an escape that makes another character of
+// its first one, encoded twice in base64, in UTF-16, with characters put in
 // between, escaped more than three times over; and what is in parts: cut off, or
 // split over two strings of a JSON text (a private key that is an array of
 // lines), over two results, or over the name and the value of a member. So

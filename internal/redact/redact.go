@@ -169,8 +169,19 @@ func newProfile(classes Classes, message bool, secrets []secret, patterns []patt
 	return p
 }
 
+// maxPasses is how often a text is looked at in which something was found: with
+// a mark in it, it may look like what it did not look like before.
+const maxPasses = 4
+
 func (p *profile) text(s string) string {
-	return apply(s, p.edits(s))
+	for range maxPasses {
+		edits := p.edits(s)
+		if len(edits) == 0 {
+			break
+		}
+		s = apply(s, edits)
+	}
+	return s
 }
 
 // json looks at the bytes as they are first: nearly always there is nothing,
@@ -181,8 +192,13 @@ func (p *profile) json(raw json.RawMessage) json.RawMessage {
 	if p.clean(s) {
 		return raw
 	}
-	if edits := p.jsonEdits(s); len(edits) > 0 {
-		return json.RawMessage(apply(s, edits))
+	for range maxPasses {
+		edits := p.jsonEdits(s)
+		if len(edits) == 0 {
+			break
+		}
+		s = apply(s, edits)
+		raw = json.RawMessage(s)
 	}
 	return raw
 }
