@@ -38,6 +38,16 @@ func (s *serving) until(code, want string) {
 	s.t.Fatalf("%s: %s, want %s", code, got, want)
 }
 
+// logged waits until the log has the text so many times.
+func (s *serving) logged(text string, times int) {
+	s.t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); strings.Count(s.stderr.String(), text) < times; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the log does not come to say %q:\n%s", text, s.stderr)
+		}
+	}
+}
+
 const codeOf = `.then(() => "ok", (e) => e.code)`
 
 func TestReload(t *testing.T) {
@@ -58,16 +68,16 @@ func TestReload(t *testing.T) {
 
 	// A broken file changes nothing.
 	replaceFile(t, path, tracker+lab+"[[rule]]\naction = \"dney\"\n")
-	time.Sleep(2 * time.Second)
+	s.logged("rule[0].action", 1)
 	s.until(getIssue, "ok")
 
 	// One that has begun ends under the rules, and with the servers, that it
 	// began with. It is under way when the call is counted.
 	began := make(chan *mcp.CallToolResult, 1)
 	go func() {
-		began <- s.call("execute", map[string]any{"code": `await tools.lab.slow({ ms: 4000 }); return [await tools.lab.slow({ ms: 1 })` + codeOf + `, await tools.tracker.get_issue({ number: 1 })` + codeOf + `]`})
+		began <- s.call("execute", map[string]any{"code": `await tools.tracker.create_issue({ title: "begun" }); await tools.lab.slow({ ms: 4000 }); return [await tools.lab.slow({ ms: 1 })` + codeOf + `, await tools.tracker.get_issue({ number: 1 })` + codeOf + `]`})
 	}()
-	time.Sleep(200 * time.Millisecond)
+	s.until(`return (await tools.tracker.list_issues({ limit: 1 })).issues[0].title`, "begun")
 	replaceFile(t, path, tracker+"[[rule]]\naction = \"deny\"\ntool = \"get_issue\"\n[limits]\ncalls = 1\n")
 	s.until(getIssue, "POLICY_DENIED")
 	s.until(slow, "SERVER_NOT_FOUND")
@@ -96,7 +106,7 @@ func TestReload(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(2 * time.Second)
+	s.logged("is empty", 1)
 	s.until(getIssue, "POLICY_DENIED")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -104,7 +114,7 @@ func TestReload(t *testing.T) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
+	s.logged("no such file", 1)
 	s.until(getIssue, "POLICY_DENIED")
 
 	// At SIGHUP too, and by way of a link that leads elsewhere.

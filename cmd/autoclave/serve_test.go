@@ -64,7 +64,7 @@ func runCommand(cmd *cobra.Command, args ...string) (stdout, stderr string, stat
 type serving struct {
 	t      *testing.T
 	client *mcp.ClientSession
-	stderr *bytes.Buffer // to be read when it has ended
+	stderr *lockedBuffer
 	ended  chan error
 }
 
@@ -72,7 +72,7 @@ func startServe(t *testing.T, args ...string) *serving {
 	t.Helper()
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
-	s := &serving{t: t, stderr: &bytes.Buffer{}, ended: make(chan error, 1)}
+	s := &serving{t: t, stderr: &lockedBuffer{}, ended: make(chan error, 1)}
 	cmd := newServe(&global{})
 	cmd.SetArgs(args)
 	cmd.SetIn(inR)

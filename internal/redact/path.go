@@ -4,11 +4,18 @@ import "strings"
 
 // hostRoots are the directories that absolute paths of hosts begin with. Others
 // are left: most that begins with a slash in a message is a route of an API.
-var hostRoots = []string{
-	"/home/", "/Users/", "/root/", "/tmp/", "/var/", "/usr/", "/etc/", "/opt/", "/srv/", "/mnt/", "/proc/", "/sys/", "/run/", "/boot/",
-	"/lib/", "/lib64/", "/bin/", "/sbin/", "/nix/", "/snap/", "/private/var/", "/private/tmp/", "/private/etc/", "/Library/", "/Applications/",
-	"/System/Library/", "/Volumes/", "/cygdrive/", "/c/Users/", "/mnt/c/", "/app/", "/workspace/", "/workspaces/", "/builds/", "/go/src/", "/go/pkg/",
-	"/rustc/", "/__w/", "/github/workspace/", "/github/home/", "/data/data/",
+var hostRoots = roots(`
+	home Users root tmp var usr etc opt srv mnt proc sys run boot lib lib64 bin sbin nix snap
+	private/var private/tmp private/etc Library Applications System/Library Volumes cygdrive c/Users mnt/c
+	app workspace workspaces builds go/src go/pkg rustc __w github/workspace github/home data/data`)
+
+// roots makes "/home/" of each home.
+func roots(names string) []string {
+	all := strings.Fields(names)
+	for i, name := range all {
+		all[i] = "/" + name + "/"
+	}
+	return all
 }
 
 // homes are the directories that have those of people in them.
