@@ -13,6 +13,7 @@
   const v8 = require("v8");
   const { internalBinding } = require("internal/test/binding");
   const { control, port, prelude, cache, lazy, maxFrame, shaperIn, shaperOut } = workerData;
+  const slot = Buffer.from(workerData.slot);
 
   // --- The program's realm ---
   const context = vm.createContext(vm.constants.DONT_CONTEXTIFY, { codeGeneration: { strings: false, wasm: false }, microtaskMode: "afterEvaluate", name: "program" });
@@ -346,17 +347,36 @@
   }
 
   // --- What the host says ---
-  let program; // the message that begins an execution
+  let program; // the frame that begins an execution
+  let catalogs = workerData.catalog; // the newest
+  let posted = 0; // messages that have been received
   function take() {
-    for (let m; (m = receiveMessageOnPort(port)) !== undefined; ) {
-      const { message } = m;
-      if (message.warm) continue;
-      if (message.execute) program = message;
-      else if (message.id === id && inFlight.has(message.call)) {
-        const c = inFlight.get(message.call);
-        inFlight.delete(message.call);
-        answers.push({ c, message });
-      }
+    if (Atomics.load(control, 8) === 1) {
+      const at = 8 + slot.readUInt32LE(0);
+      const n = slot.readUInt32LE(4);
+      const header = slot.utf8Slice(8, at);
+      const body = n === 0 ? undefined : Buffer.from(slot.subarray(at, at + n));
+      Atomics.store(control, 8, 0);
+      heard(header, body);
+    }
+    while (posted < Atomics.load(control, 9)) {
+      const m = receiveMessageOnPort(port);
+      if (m === undefined) return;
+      posted++;
+      const { header, body, catalog } = m.message;
+      if (catalog !== undefined) catalogs = catalog;
+      else heard(header, body === undefined ? undefined : Buffer.from(body.buffer));
+    }
+  }
+  function heard(header, body) {
+    const h = JSON.parse(header);
+    if (h.type === "execute") {
+      program = h;
+      program.source = body;
+    } else if (h.type === "return" && h.id === id && inFlight.has(h.call)) {
+      const c = inFlight.get(h.call);
+      inFlight.delete(h.call);
+      answers.push({ c, h, body });
     }
   }
   // wait blocks until the host says something, or the time is over.
@@ -370,14 +390,13 @@
     take();
   }
 
-  function deliver({ c, message }) {
+  function deliver({ c, h, body }) {
     while (queue.length > 0 && inFlight.size < limits.concurrency) {
       const next = queue.shift();
       const r = send(next);
       if (typeof r === "string") settle(next.number, undefined, undefined, r);
     }
-    let { error } = message;
-    const body = message.body === undefined ? undefined : Buffer.from(message.body.buffer);
+    let error = h.error || undefined;
     if (!error && limits.call_result > 0 && body !== undefined && body.length > limits.call_result)
       error = { code: "CALL_RESULT_LIMIT", message: `the result of this call is ${body.length} bytes; the limit is ${limits.call_result}`, suggestion: "ask the tool for less: a page, a filter, fewer fields" };
     if (error) {
@@ -387,8 +406,7 @@
       return settle(c.number, undefined, undefined, JSON.stringify(e));
     }
     const text = body === undefined || body.length === 0 ? undefined : isAscii(body) ? body.latin1Slice() : body.toString();
-    message.body = undefined;
-    settle(c.number, message.form || "", text, undefined);
+    settle(c.number, h.form || "", text, undefined);
   }
 
   // What is called in the program's realm may throw what is that realm's: it is
@@ -445,7 +463,7 @@
   }
 
   function execute() {
-    const source = Buffer.from(program.body || "");
+    const source = program.source || Buffer.alloc(0);
     if (limits.program > 0 && source.length > limits.program) return { error: { code: "CODE_LIMIT", message: `the program is ${source.length} bytes long; the limit is ${limits.program}` } };
     let shape = {};
     let text;
@@ -569,16 +587,19 @@
     told(uncaught);
     more();
     v8.getHeapStatistics();
-    process.cpuUsage(process.cpuUsage());
+    process.cpuUsage();
+    Buffer.from("AAAA", "base64");
     performance.now();
     take();
   }
   warm();
   parentPort.postMessage({ armed: true });
   while (program === undefined) wait();
-  ({ id, limits = {}, seed, catalog } = program.execute);
+  id = program.id;
+  limits = program.limits || {};
+  seed = Buffer.from(program.seed, "base64");
+  catalog = program.catalog ? catalogs.body : undefined;
   const heapLimit = limits.heap > 0 ? Math.min(limits.heap, workerData.heap) : workerData.heap;
-  const cpu = process.cpuUsage();
   started = frame({ type: "started", id });
   if (!lazy) flush();
   let outcome;
@@ -597,8 +618,8 @@
   const warned = gone || stopped() ? undefined : warnings(outcome);
   // From here on nobody else may end the execution.
   if (Atomics.compareExchange(control, 1, 1, 2) === 1) {
-    const spent = process.cpuUsage(cpu);
-    const usage = { cpu_us: spent.user + spent.system, heap_peak: Math.max(used, Atomics.load(control, 4) * 1024), calls };
+    const spent = process.cpuUsage();
+    const usage = { cpu_us: (spent.user + spent.system - Atomics.load(control, 10)) >>> 0, heap_peak: Math.max(used, Atomics.load(control, 4) * 1024), calls };
     const header = { type: "done", id, error: outcome.error, usage, warnings: warned };
     if (!say(header, outcome.body)) {
       const fewer = warned && say({ ...header, warnings: [`${warned.length} warnings are too long to be shown`] }, outcome.body);

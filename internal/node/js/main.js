@@ -40,6 +40,7 @@
   // --- Isolates ---
   const mebibyte = 1 << 20;
   const defaultHeap = 128 * mebibyte;
+  const slotSize = 65536;
   // What an isolate has of its own before a program has anything; from V8 14 on
   // buffers count as well, of which frames are.
   const own = parseInt(process.versions.v8) >= 14 ? 40 : 8;
@@ -48,7 +49,8 @@
   let cache = {};
   const start = 'const d=require("worker_threads").workerData;const s=new(require("vm").Script)(d.isolate,{filename:"autoclave:isolate",cachedData:d.cache.isolate});s.runInThisContext()(require,process,s)';
   function newIsolate(heap) {
-    const control = new Int32Array(new SharedArrayBuffer(32));
+    const control = new Int32Array(new SharedArrayBuffer(44));
+    const slot = Buffer.from(new SharedArrayBuffer(slotSize));
     const { port1, port2 } = new MessageChannel();
     const size = Math.max(heap / mebibyte, 2);
     const worker = new Worker(start, {
@@ -56,12 +58,12 @@
       // descriptor 1 into one that does not wait.
       eval: true, name: "isolate", env: {}, argv: [], stdin: false, stdout: true, stderr: true, trackUnmanagedFds: false,
       resourceLimits: { maxOldGenerationSizeMb: size + own, maxYoungGenerationSizeMb: Math.min(Math.max((size * 3) / 8, 2), 48), stackSizeMb: 4, codeRangeSizeMb: 32 },
-      workerData: { heap, control, port: port2, prelude: bundle.prelude, isolate: bundle.isolate, cache, wantCache: cache.prelude === undefined, lazy: boot.lazy === true, maxFrame, shaperIn: boot.shaper_in, shaperOut: boot.shaper_out },
+      workerData: { heap, control, slot: slot.buffer, port: port2, catalog: catalogs, prelude: bundle.prelude, isolate: bundle.isolate, cache, wantCache: cache.prelude === undefined, lazy: boot.lazy === true, maxFrame, shaperIn: boot.shaper_in, shaperOut: boot.shaper_out },
       transferList: [port2],
     });
-    const x = { heap, control, port: port1, worker, armed: false, over: false, id: 0 };
+    const x = { heap, control, slot, port: port1, worker, armed: false, over: false, id: 0 };
     port1.unref();
-    port1.postMessage({ warm: true, limits: {}, body: new Uint8Array(8) });
+    pass(x, Buffer.from('{"type":"warm"}'), new Uint8Array(8));
     worker.on("message", (m) => {
       if (m.cache) cache = m.cache;
       if (m.armed) {
@@ -85,7 +87,27 @@
     Atomics.add(x.control, 0, 1);
     Atomics.notify(x.control, 0);
   }
+  // pass hands a frame to an isolate, through memory that both have where it is
+  // free and large enough: a message to a thread costs several times as much.
+  function pass(x, header, body) {
+    const n = body === undefined ? 0 : body.length;
+    if (8 + header.length + n <= slotSize && Atomics.load(x.control, 8) === 0) {
+      x.slot.writeUInt32LE(header.length, 0);
+      x.slot.writeUInt32LE(n, 4);
+      x.slot.set(header, 8);
+      if (n > 0) x.slot.set(body, 8 + header.length);
+      Atomics.store(x.control, 8, 1);
+    } else {
+      post(x, { header: header.toString(), body }, n === 0 ? [] : [body.buffer]);
+    }
+    wake(x);
+  }
+  function post(x, message, transfer) {
+    x.port.postMessage(message, transfer);
+    Atomics.add(x.control, 9, 1);
+  }
 
+  let catalogs = { version: "", body: undefined };
   let heap = boot.heap || defaultHeap; // of the next isolate
   let stock = []; // armed, or about to be
   let generation = 0;
@@ -138,12 +160,10 @@
   }
 
   // --- One execution ---
-  const catalogs = { version: "", body: undefined };
-  function execute(h, body) {
+  function execute(h, body, raw) {
     if (current !== undefined || awaited || wanted !== undefined) return fail(exitProtocol, "execute while a program runs or no isolate is armed");
     if (!(h.id > 0)) return fail(exitProtocol, "execute without an id");
-    const seed = Buffer.from(h.seed || "", "base64");
-    if (seed.length !== 32) return fail(exitProtocol, `execute with a seed of ${seed.length} bytes, 32 are needed`);
+    if (Buffer.byteLength(h.seed || "", "base64") !== 32) return fail(exitProtocol, "execute with a seed that is not of 32 bytes");
     if (h.catalog && h.catalog !== catalogs.version) return fail(exitProtocol, "execute names a catalog that was not sent");
     const limits = h.limits || {};
     const begin = (x) => {
@@ -151,9 +171,9 @@
       x.id = h.id;
       x.limits = { ...limits, heap: Math.min(limits.heap > 0 ? limits.heap : x.heap, x.heap) };
       x.cpu = process.cpuUsage();
+      Atomics.store(x.control, 10, x.cpu.user + x.cpu.system);
       Atomics.store(x.control, 1, 1);
-      x.port.postMessage({ execute: { id: h.id, limits, seed: new Uint8Array(seed), catalog: h.catalog ? catalogs.body : undefined }, body }, body === undefined ? [] : [body.buffer]);
-      wake(x);
+      pass(x, raw, body);
       watch(x);
     };
     const armed = stock.shift();
@@ -277,15 +297,12 @@
 
   // --- What the host says ---
   const reasons = new Set(["TIMEOUT", "CPU_LIMIT", "SHUTTING_DOWN", "HEAP_LIMIT", "CALL_LIMIT", "EMIT_LIMIT", "OUTPUT_LIMIT"]);
-  function message(h, body) {
+  function message(h, body, raw) {
     switch (h.type) {
       case "execute":
-        return execute(h, body);
+        return execute(h, body, raw);
       case "return":
-        if (current !== undefined && h.id === current.id) {
-          current.port.postMessage({ id: h.id, call: h.call, form: h.form, error: h.error || undefined, body }, body === undefined ? [] : [body.buffer]);
-          wake(current);
-        }
+        if (current !== undefined && h.id === current.id) pass(current, raw, body);
         return;
       case "cancel": {
         const reason = h.reason || "";
@@ -306,8 +323,8 @@
         } catch (e) {
           return fail(exitProtocol, "catalog: " + e.message);
         }
-        catalogs.version = h.catalog || "";
-        catalogs.body = shared;
+        catalogs = { version: h.catalog || "", body: shared };
+        for (const x of stock) post(x, { catalog: catalogs });
       }
     }
   }
@@ -321,8 +338,10 @@
 
   // Frames are put together from what the pipe gives. A body has memory of its
   // own, so that it can be handed to another thread without a copy.
-  let head = Buffer.alloc(0);
+  const empty = Buffer.alloc(0);
+  let head = empty;
   let header;
+  let text; // the header as it came
   let body;
   let have = 0;
   function feed(chunk) {
@@ -335,7 +354,7 @@
         if (have === body.length) {
           const h = header;
           header = undefined;
-          message(h, body);
+          message(h, body, text);
         }
         continue;
       }
@@ -353,10 +372,11 @@
       } catch (e) {
         return fail(exitProtocol, "protocol violation: a header that is not JSON: " + e.message);
       }
+      text = Buffer.from(head.subarray(8, 8 + size));
       chunk = head.subarray(8 + size);
-      head = Buffer.alloc(0);
+      head = empty;
       const n = length - 4 - size;
-      if (n === 0) message(h, undefined);
+      if (n === 0) message(h, undefined, text);
       else {
         header = h;
         body = new Uint8Array(n);
