@@ -96,7 +96,7 @@ func TestHostileV8(t *testing.T) {
 					p := readHostile(t, file)
 					// Making the next isolate counts, where it falls into a
 					// program's time.
-					p.limits.CPU *= 2
+					p.limits.CPU = min(2*p.limits.CPU, 5*time.Second) // what the configuration allows
 					if o, ok := listed[p.name]; ok {
 						p.expect = append(p.expect, o.expect...)
 					}
@@ -241,6 +241,44 @@ func TestV8HostCalls(t *testing.T) {
 	next := execute(t, rt, "1", patient)
 	if next.Worker.PID != res.Worker.PID {
 		t.Error("an endless loop cost its process, where ending its isolate would have done")
+	}
+}
+
+// TestV8Waste: what a program has let go of does not end it, however much that
+// was; what it holds does.
+func TestV8Waste(t *testing.T) {
+	t.Parallel()
+	rows := twoMegabytes()
+	data := autoclave.HostFunc(func(context.Context, autoclave.ToolCall) (autoclave.Value, error) {
+		return autoclave.Value{JSON: rows}, nil
+	})
+	rt := open(t, v8(t, autoclave.Config{Pool: oneWorker(), Limits: autoclave.Limits{CPU: time.Minute}}))
+	for _, c := range []struct {
+		name, source, want string
+		host               autoclave.Host
+	}{
+		{"answers", "let n = 0; for (let i = 0; i < 40; i++) n += (await tools.s.t()).length > 0; return n", "40", data},
+		{"buffers", "let n = 0; for (let i = 0; i < 1600; i++) n += new Uint8Array(1 << 20).fill(1)[5]; return n", "1600", patient},
+		{"buffers that are held", "const a = []; for (let i = 0; i < 1000; i++) a.push(new Uint8Array(1 << 20).fill(1)); return a.length", "", patient},
+	} {
+		res, err := rt.Execute(t.Context(), autoclave.Program{Source: c.source}, c.host)
+		if c.want == "" {
+			if !errors.Is(err, autoclave.HeapLimit) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		} else if err != nil || string(res.Value) != c.want {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// TestV8SmallestHeap: in the smallest limit that is taken a program can run.
+func TestV8SmallestHeap(t *testing.T) {
+	t.Parallel()
+	rt := open(t, v8(t, autoclave.Config{Pool: oneWorker(), Limits: autoclave.Limits{CPU: time.Minute}}))
+	res, err := rt.Execute(t.Context(), autoclave.Program{Source: "1+1", Limits: autoclave.Limits{Heap: 2 << 20}}, patient)
+	if err != nil || string(res.Value) != "2" {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -11,6 +11,8 @@
   // Between the global object and what it inherits from, an embedder has an
   // object of its own.
   Object.setPrototypeOf(globalThis, Object.prototype);
+  // Temporal is not among the globals that stay, and this leads to it.
+  delete Date.prototype.toTemporalInstant;
   const P = sources.primordials(globalThis);
   const { Promise: Promise_, Error: Error_, JSONParse, JSONStringify, MapPrototypeGet, MapPrototypeSet, MapPrototypeDelete, ObjectHasOwn } = P;
   const Intl_ = globalThis.Intl;

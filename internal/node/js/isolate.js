@@ -406,6 +406,9 @@
       return settle(c.number, undefined, undefined, JSON.stringify(e));
     }
     const text = body === undefined || body.length === 0 ? undefined : isAscii(body) ? body.latin1Slice() : body.toString();
+    // It is of no more use, and V8 would not free it before long. A small one
+    // lies in memory that others have as well.
+    if (body !== undefined && body.length === body.buffer.byteLength) body.buffer.transfer(0);
     settle(c.number, h.form || "", text, undefined);
   }
 
@@ -611,7 +614,8 @@
   }
   const heap = v8.getHeapStatistics();
   const used = heap.used_heap_size + heap.external_memory;
-  if (heap.external_memory > heapLimit) {
+  // Some of it may be waste.
+  if (heap.external_memory > heapLimit * 1.25) {
     outcome.body = undefined;
     outcome.error = { code: "HEAP_LIMIT", message: `the program needs more memory than the limit of ${megabytes(heapLimit)}`, suggestion: "work on less data at a time, and keep only what the result needs" };
   }

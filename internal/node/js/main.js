@@ -41,9 +41,12 @@
   const mebibyte = 1 << 20;
   const defaultHeap = 128 * mebibyte;
   const slotSize = 65536;
-  // What an isolate has of its own before a program has anything; from V8 14 on
-  // buffers count as well, of which frames are.
-  const own = parseInt(process.versions.v8) >= 14 ? 40 : 8;
+  // What an isolate has of its own before a program has anything.
+  const own = 8;
+  // Buffers and long strings that nobody holds any more count until V8 collects
+  // them, which it does when there are some 64 MiB: that much above the limit
+  // may be waste.
+  const waste = 64 * mebibyte;
   // What isolates have compiled, once one has run a program: the prelude and
   // the thread's own text. Later ones begin with it.
   let cache = {};
@@ -52,7 +55,8 @@
     const control = new Int32Array(new SharedArrayBuffer(44));
     const slot = Buffer.from(new SharedArrayBuffer(slotSize));
     const { port1, port2 } = new MessageChannel();
-    const size = Math.max(heap / mebibyte, 2);
+    // With less V8 does not even begin.
+    const size = Math.max(heap / mebibyte, 4);
     const worker = new Worker(start, {
       // stdout and stderr: Node would copy them to this thread's own, and turn
       // descriptor 1 into one that does not wait.
@@ -218,7 +222,7 @@
           Atomics.store(x.control, 4, Math.max(Atomics.load(x.control, 4), (s.used_heap_size + s.external_memory) >> 10));
           // Near its limit V8 may collect for seconds before it gives up.
           x.full = s.used_heap_size > 0.9 * s.heap_size_limit ? (x.full || performance.now()) : 0;
-          if (s.external_memory > x.limits.heap || s.used_heap_size > x.limits.heap + own * mebibyte || (x.full && performance.now() - x.full > 300)) stop(x, heapLimit(x));
+          if (s.external_memory > x.limits.heap + waste || s.used_heap_size > x.limits.heap + own * mebibyte || (x.full && performance.now() - x.full > 300)) stop(x, heapLimit(x));
         }, () => {});
       }
     }, 5);
