@@ -602,7 +602,7 @@
   limits = program.limits || {};
   seed = Buffer.from(program.seed, "base64");
   catalog = program.catalog ? catalogs.body : undefined;
-  const heapLimit = limits.heap > 0 ? Math.min(limits.heap, workerData.heap) : workerData.heap;
+  const heapLimit = workerData.heap;
   started = frame({ type: "started", id });
   if (!lazy) flush();
   let outcome;

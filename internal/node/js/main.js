@@ -55,8 +55,7 @@
     const control = new Int32Array(new SharedArrayBuffer(44));
     const slot = Buffer.from(new SharedArrayBuffer(slotSize));
     const { port1, port2 } = new MessageChannel();
-    // With less V8 does not even begin.
-    const size = Math.max(heap / mebibyte, 4);
+    const size = heap / mebibyte;
     const worker = new Worker(start, {
       // stdout and stderr: Node would copy them to this thread's own, and turn
       // descriptor 1 into one that does not wait.
@@ -112,7 +111,9 @@
   }
 
   let catalogs = { version: "", body: undefined };
-  let heap = boot.heap || defaultHeap; // of the next isolate
+  // With less than eight some versions do not even begin.
+  const heapOf = (n) => (n > 0 ? Math.max(n, 8 * mebibyte) : defaultHeap);
+  let heap = heapOf(boot.heap); // of the next isolate
   let stock = []; // armed, or about to be
   let generation = 0;
   let awaited = true; // the host waits for armed
@@ -173,7 +174,7 @@
     const begin = (x) => {
       current = x;
       x.id = h.id;
-      x.limits = { ...limits, heap: Math.min(limits.heap > 0 ? limits.heap : x.heap, x.heap) };
+      x.limits = { ...limits, heap: x.heap };
       x.cpu = process.cpuUsage();
       Atomics.store(x.control, 10, x.cpu.user + x.cpu.system);
       Atomics.store(x.control, 1, 1);
@@ -181,11 +182,11 @@
       watch(x);
     };
     const armed = stock.shift();
-    if (limits.heap > 0 && limits.heap < armed.heap) {
+    if (limits.heap > 0 && heapOf(limits.heap) < armed.heap) {
       // V8 takes a limit when it makes an isolate and at no other time.
       armed.discarded = true;
       armed.worker.terminate();
-      wanted = { x: newIsolate(limits.heap), begin, id: h.id };
+      wanted = { x: newIsolate(heapOf(limits.heap)), begin, id: h.id };
       return;
     }
     begin(armed);
@@ -293,7 +294,7 @@
   }
   function reset(h) {
     const limits = h.limits || {};
-    heap = limits.heap > 0 ? limits.heap : defaultHeap;
+    heap = heapOf(limits.heap);
     awaited = true;
     restock();
     progress();
