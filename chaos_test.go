@@ -19,15 +19,36 @@ import (
 	"github.com/autoclave-run/autoclave"
 )
 
-// TestKilledAtRandom kills workers while 16 callers execute: each caller gets
-// its own right value or WorkerCrashed, nothing hangs, and the pool is at full
-// strength afterwards.
+// TestKilledAtRandom kills workers while 16 callers execute.
 func TestKilledAtRandom(t *testing.T) {
 	n := 10_000
 	if testing.Short() || raceEnabled {
 		n = 600
 	}
-	rt := open(t, autoclave.Config{Pool: autoclave.PoolConfig{MinWorkers: 4, MaxWorkers: 4}})
+	assault{
+		cfg: autoclave.Config{Pool: autoclave.PoolConfig{MinWorkers: 4, MaxWorkers: 4}}, executions: n, callers: 16,
+		pause:   func() time.Duration { return time.Duration(2+rand.IntN(8)) * time.Millisecond },
+		victims: func(pid int) []int { return []int{pid} },
+		program: func(i int) string {
+			return fmt.Sprintf(`async () => { const a = await tools.s.t({ n: %d }); const b = await tools.s.t({ n: a.n * 2 }); return b.n + 1 }`, i)
+		},
+	}.run(t)
+}
+
+// An assault is a load under which workers are killed: each caller gets its own
+// right value or WorkerCrashed, nothing hangs, and the pool is at full strength
+// afterwards.
+type assault struct {
+	cfg                 autoclave.Config
+	executions, callers int
+	pause               func() time.Duration // between two that are killed
+	victims             func(pid int) []int  // what is killed of a worker
+	program             func(i int) string   // comes to 2i+1
+}
+
+func (a assault) run(t *testing.T) {
+	t.Helper()
+	rt := open(t, a.cfg)
 	var pids sync.Map
 	host := autoclave.HostFunc(func(_ context.Context, c autoclave.ToolCall) (autoclave.Value, error) {
 		return autoclave.Value{JSON: c.Arguments}, nil
@@ -40,14 +61,16 @@ func TestKilledAtRandom(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(time.Duration(2+rand.IntN(8)) * time.Millisecond):
+			case <-time.After(a.pause()):
 			}
 			pids.Range(func(pid, _ any) bool {
 				if rand.IntN(3) > 0 {
 					return true
 				}
-				if syscall.Kill(pid.(int), syscall.SIGKILL) == nil {
-					kills.Add(1)
+				for _, victim := range a.victims(pid.(int)) {
+					if syscall.Kill(victim, syscall.SIGKILL) == nil {
+						kills.Add(1)
+					}
 				}
 				pids.Delete(pid)
 				return false
@@ -56,12 +79,11 @@ func TestKilledAtRandom(t *testing.T) {
 	})
 	var ok, crashed atomic.Int64
 	var callers sync.WaitGroup
-	for c := range 16 {
+	for c := range a.callers {
 		callers.Go(func() {
-			for i := c; i < n; i += 16 {
-				source := fmt.Sprintf(`async () => { const a = await tools.s.t({ n: %d }); const b = await tools.s.t({ n: a.n * 2 }); return b.n + 1 }`, i)
+			for i := c; i < a.executions; i += a.callers {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-				res, err := rt.Execute(ctx, autoclave.Program{Source: source}, host)
+				res, err := rt.Execute(ctx, autoclave.Program{Source: a.program(i)}, host)
 				cancel()
 				switch {
 				case err == nil:
@@ -85,7 +107,7 @@ func TestKilledAtRandom(t *testing.T) {
 		t.Errorf("%d killed, %d ok, %d crashed: nothing was tried", kills.Load(), ok.Load(), crashed.Load())
 	}
 	t.Logf("%d killed, %d ok, %d crashed", kills.Load(), ok.Load(), crashed.Load())
-	for deadline := time.Now().Add(20 * time.Second); rt.Stats().Idle < 4; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); rt.Stats().Idle < a.cfg.Pool.MaxWorkers; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the pool is not at full strength again: %+v", rt.Stats())
 		}
@@ -135,36 +157,67 @@ func TestNativeThatDoesNotLookUp(t *testing.T) {
 	}
 }
 
-// TestCancelAtEveryStep cancels executions at random moments: nothing leaks,
-// whoever is not cancelled gets his value.
+// TestCancelAtEveryStep cancels executions at random moments.
 func TestCancelAtEveryStep(t *testing.T) {
 	t.Parallel()
-	rt := open(t, autoclave.Config{Pool: autoclave.PoolConfig{MinWorkers: 2, MaxWorkers: 2}})
 	n := 400
 	if raceEnabled {
 		n = 60
 	}
+	rt := open(t, autoclave.Config{Pool: autoclave.PoolConfig{MinWorkers: 2, MaxWorkers: 2}})
+	cancelAtRandom(t, rt, 4*n, 4, 3*time.Millisecond, func() {}, []cancelled{
+		{source: `async () => { for (let i = 0; i < 20; i++) await tools.s.t({ i }); }`, want: "null"},
+	})
+}
+
+// cancelled is a program that is cancelled, and how it ends where that comes
+// too late: a value, or a code.
+type cancelled struct{ source, want string }
+
+// cancelAtRandom has callers of two tenants execute programs, each when ready
+// returns, and cancels each within the time given: nothing leaks, and whoever
+// is not cancelled gets what is his.
+func cancelAtRandom(t *testing.T, rt *autoclave.Runtime, n, callers int, within time.Duration, ready func(), programs []cancelled) {
+	t.Helper()
 	var wg sync.WaitGroup
-	for c := range 4 {
+	var waiting, running, late atomic.Int64 // how they ended
+	for c := range callers {
 		wg.Go(func() {
-			for i := range n {
-				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.IntN(3000))*time.Microsecond)
-				_, err := rt.Execute(ctx, autoclave.Program{Source: `async () => { for (let i = 0; i < 20; i++) await tools.s.t({ i }); }`, Tenant: fmt.Sprint(c % 2)}, patient)
+			for i := c; i < n; i += callers {
+				p := programs[i%len(programs)]
+				ready()
+				ctx, cancel := context.WithTimeout(context.Background(), rand.N(within))
+				res, err := rt.Execute(ctx, autoclave.Program{Source: p.source, Tenant: fmt.Sprint(c % 2)}, patient)
 				cancel()
-				if err != nil && !errors.Is(err, autoclave.Cancelled) {
-					t.Errorf("execution %d: %v", i, err)
+				got := string(res.Value)
+				if err != nil {
+					got = string(res.Error.Code)
+				}
+				switch {
+				case errors.Is(err, autoclave.Cancelled) && res.Worker == nil:
+					waiting.Add(1)
+				case errors.Is(err, autoclave.Cancelled):
+					running.Add(1)
+				case got != "" && got == p.want:
+					late.Add(1)
+				default:
+					t.Errorf("execution %d of %.80s: %s, %v", i, p.source, res.Value, err)
 				}
 			}
 		})
 	}
 	wg.Wait()
+	t.Logf("cancelled: %d before they had a worker, %d that ran, %d too late", waiting.Load(), running.Load(), late.Load())
+	if running.Load() == 0 {
+		t.Error("nothing was tried")
+	}
 	for c := range 2 {
 		res, err := rt.Execute(t.Context(), autoclave.Program{Source: "7", Tenant: fmt.Sprint(c)}, patient)
 		if err != nil || string(res.Value) != "7" {
 			t.Errorf("afterwards: %s, %v", res.Value, err)
 		}
 	}
-	if s := rt.Stats(); s.Leased != 0 || s.Waiting != 0 {
+	if s := rt.Stats(); s.Leased != 0 || s.Waiting != 0 || s.Held != 0 {
 		t.Errorf("afterwards: %+v", s)
 	}
 }

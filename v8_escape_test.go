@@ -3,11 +3,15 @@ package autoclave_test
 import (
 	"context"
 	"errors"
+	"os"
+	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/autoclave-run/autoclave"
+	"github.com/autoclave-run/autoclave/internal/node/nodetest"
 )
 
 // foreign tells whether a value is of another realm than the program's: its
@@ -49,6 +53,22 @@ const caught = async (how, f) => {
 };
 `
 
+// endOfStack calls functions near the end of the stack, one after the other.
+// Each start is eight bytes further down, so that each function on the way to
+// Node's comes to be the one that has no room.
+func endOfStack(functions ...string) string {
+	return `let other = 0, own = 0;
+		const note = (e) => { e instanceof RangeError ? own++ : e instanceof Error && e.name === "DataCloneError" ? 0 : other++ };
+		for (const f of [` + strings.Join(functions, ", ") + `])
+			for (let pad = 0; pad < 40; pad++) {
+				let left = 100;
+				const down = () => { try { down() } catch (e) { note(e) } if (left-- > 0) try { f() } catch (e) { note(e) } };
+				try { ((...a) => down())(...new Array(pad).fill(0)) } catch (e) { tryIt(e, "the last") }
+			}
+		if (own === 0) escaped.push("the stack did not end");
+		if (other > 0) escaped.push(other + " errors of another realm")`
+}
+
 // escapes are the ways out that the history of Node's vm module and of what
 // was built on it knows.
 var escapes = []struct{ name, source string }{
@@ -65,21 +85,17 @@ var escapes = []struct{ name, source string }{
 		E.stackTraceLimit = Infinity; new E("z").stack;
 		Object.defineProperty(E, "prepareStackTrace", { get() { return sites } }); new E("z").stack; await tools.s.fail().catch((e) => e.stack);
 		globalThis.Error = new Proxy(E, { get: (t, k) => (k === "prepareStackTrace" ? sites : t[k]) }); new E("z").stack`},
-	{"errors of the engine's", `const deep = () => { try { deep() } catch (e) { tryIt(e, "overflow"); throw e } }; try { deep() } catch (e) { tryIt(e, "overflow at the top") }
+	{"errors of the engine's", `let left = 1000; const deep = () => { try { deep() } catch (e) { if (left-- > 0) tryIt(e, "overflow"); throw e } }; try { deep() } catch (e) { tryIt(e, "overflow at the top") }
 		for (const f of [() => new Array(-1), () => "x".repeat(2 ** 31), () => null.x, () => undefinedName, () => JSON.parse("{"), () => decodeURIComponent("%"), () => 1n + 1, () => Symbol() + "", () => new Intl.NumberFormat("xx-invalid-locale-"), () => new RegExp("("), () => [].reduce(() => 1), () => structuredClone(() => 1), () => crypto.getRandomValues(1), () => new URL("nope"), () => atob("*"), () => "x".normalize("y")])
 			await caught(String(f), f);`},
 	// Whatever a function of ours is in the middle of when the stack ends, the
-	// error is of this realm. Each start is eight bytes further down.
-	{"the end of the stack", `Math.random();
-		let other = 0, own = 0;
-		const say = new Array(100).fill("x").join("");
-		for (const f of [() => Math.random(), () => Object.keys(tools), () => crypto.randomUUID(), () => console.log(say), () => new Error("x").stack, () => btoa("x")])
-			for (let pad = 0; pad < 4; pad++) {
-				const down = () => { try { down() } catch (e) { e instanceof RangeError ? own++ : other++ } try { f() } catch (e) { e instanceof RangeError ? own++ : other++ } };
-				try { ((...a) => down())(...new Array(pad).fill(0)) } catch (e) { tryIt(e, "the last") }
-			}
-		if (own === 0) escaped.push("the stack did not end");
-		if (other > 0) escaped.push(other + " errors of another realm")`},
+	// error is of this realm.
+	{"the end of the stack", `const say = new Array(100).fill("x").join("");
+		Math.random(); btoa("x");
+		` + endOfStack("() => Math.random()", "() => Object.keys(tools)", "() => crypto.randomUUID()", "() => console.log(say)", `() => new Error("x").stack`, `() => btoa("x")`)},
+	{"the end of the stack, in what the engine is asked", `const promise = Promise.resolve(1), proxy = new Proxy({}, {}), error = new Error("x");
+		console.log(promise, proxy, error); structuredClone(error);
+		` + endOfStack("() => structuredClone(proxy)", "() => structuredClone(error)", "() => console.log(promise)", "() => console.log(proxy)")},
 	{"promise species", `class P extends Promise { static get [Symbol.species]() { return function (f) { tryIt(f, "executor"); f((v) => tryIt(v, "resolve"), (e) => tryIt(e, "reject")) } } }
 		await caught("species", () => P.resolve(1).then((v) => v)); const p = tools.s.t({}); tryIt(p, "call"); tryIt(p.constructor, "call's constructor");
 		p.constructor = { [Symbol.species]: function (f) { tryIt(f, "executor 2"); f((v) => tryIt(v, "v"), (e) => tryIt(e, "e")) } }; p.then(() => 1, () => 1);
@@ -88,7 +104,10 @@ var escapes = []struct{ name, source string }{
 	{"import", `await caught("import", () => import("fs")); await caught("import node:", () => import("node:child_process")); await caught("data:", () => import("data:text/javascript,export default process"));
 		const p = import("x"); tryIt(p, "promise"); tryIt(p.constructor, "promise constructor"); tryIt(p.then, "then"); await caught("catch", () => p);
 		await caught("specifier", () => import({ toString() { throw new Error("mine") } })); await caught("symbol", () => import(Symbol())); await caught("attributes", () => import("x", { with: { type: "json" } })); await caught("bad attributes", () => import("x", { get with() { throw 1 } }));
-		const deep = () => { try { deep() } catch { } const p = import("x"); tryIt(p, "deep import"); p.catch((e) => tryIt(e, "deep import rejected")) }; try { deep() } catch (e) { tryIt(e, "deep") } await sleep(5)`},
+		let left = 1000; const deep = () => { try { deep() } catch { } if (left-- <= 0) return; const p = import("x"); tryIt(p, "deep import"); p.catch((e) => tryIt(e, "deep import rejected")) }; try { deep() } catch (e) { tryIt(e, "deep") } await sleep(5)`},
+	// Node would ask a reason that nobody handled for its stack, when all is over.
+	{"rejections", `const reason = new Proxy(new Error("left"), { getOwnPropertyDescriptor(t, k) { if (k === "stack") { tryIt(this, "handler"); escaped.push("Node looked at a reason"); tools.s.t({}) } return Reflect.getOwnPropertyDescriptor(t, k) } });
+		Promise.reject(reason); (async () => { throw reason })(); new Promise((_, reject) => reject(reason)); Promise.reject(reason).catch(() => 1); const late = Promise.reject(reason); await sleep(2); late.catch(() => 1)`},
 	{"asynchronous stacks", `const look = async () => { await sleep(1); try { null.x } catch (e) { tryIt(e, "async"); return e.stack } }; const s = await look(); if (/node:|autoclave:|prelude/.test(s)) escaped.push("frames that are not the program's: " + s);
 		Error.stackTraceLimit = 1000; const all = await Promise.all([look(), look()]); if (/node:|autoclave:|prelude/.test(all.join())) escaped.push("frames: " + all.join());
 		const e = await tools.s.fail().catch((e) => e); tryIt(e, "host error"); if (/node:|autoclave:|prelude/.test(e.stack)) escaped.push("frames: " + e.stack)`},
@@ -97,6 +116,8 @@ var escapes = []struct{ name, source string }{
 	{"finalizers and weak references", `const r = new FinalizationRegistry((x) => { tryIt(x, "held") }); for (let i = 0; i < 1e4; i++) r.register({ i }, { i }); const w = new WeakRef({}); tryIt(w, "ref"); await sleep(5); for (let i = 0; i < 100; i++) new Array(1e4).fill(i); await sleep(5)`},
 	{"what is left of the context", `for (const n of ["console", "WebAssembly", "SharedArrayBuffer", "Atomics", "process", "require", "global", "Buffer", "queueMicrotask", "structuredClone", "ShadowRealm", "AsyncDisposableStack", "gc"]) { const v = globalThis[n]; tryIt(v, n) }
 		if (typeof WebAssembly !== "undefined" || typeof SharedArrayBuffer !== "undefined" || typeof Atomics !== "undefined" || typeof ShadowRealm !== "undefined") escaped.push("something that should be gone");
+		if (Object.getPrototypeOf(globalThis) !== Object.prototype) escaped.push("an object of Node's between the global one and what it inherits from");
+		for (const f of [() => eval("1"), () => Function("return 1"), ...[async () => 1, function* () {}, async function* () {}].map((g) => () => g.constructor("return 1"))]) try { f(); escaped.push("text was compiled: " + f) } catch (e) { if (!(e instanceof EvalError)) escaped.push(f + " threw " + e) }
 		if (Reflect.ownKeys(globalThis).some((k) => typeof k === "symbol" && k !== Symbol.toStringTag)) escaped.push("symbols of another realm");
 		for (const k of Object.getOwnPropertySymbols(globalThis)) tryIt(globalThis[k], String(k))`},
 	{"registered symbols", `const inspect = Symbol.for("nodejs.util.inspect.custom"); const o = { [inspect](...args) { for (const a of args) tryIt(a, "inspect's argument"); escaped.push("a custom inspection was called") }, [Symbol.for("nodejs.util.promisify.custom")]: 1 }; console.log(o); console.log({ o }, [o], new Map([[o, o]])); await tools.s.t({ o })`},
@@ -129,6 +150,10 @@ func TestV8Escapes(t *testing.T) {
 			if got := string(res.Value); !strings.HasPrefix(got, `"0 `) {
 				t.Errorf("got %s", got)
 			}
+			// What a program does when it has ended is met by the next one.
+			if next := execute(t, rt, "await sleep(20); 1", patient); next.Worker.PID != res.Worker.PID {
+				t.Error("it goes on after its end, and has cost its worker")
+			}
 		})
 	}
 }
@@ -140,8 +165,11 @@ func TestV8ThrownValues(t *testing.T) {
 	rt := open(t, v8(t, autoclave.Config{Pool: oneWorker()}))
 	const spy = `const seen = []; const note = (x) => { try { if (x !== null && (typeof x === "object" || typeof x === "function") && !(x instanceof Object) && Reflect.getPrototypeOf(x) !== null) seen.push(typeof x) } catch {} };
 		const h = new Proxy({}, { get: (_, trap) => (...a) => { a.forEach(note); if (trap === "get") { note(a[2]); throw new Error(seen.length ? "ESCAPED" : "trap get " + String(a[1])) } return Reflect[trap](...a) } });
-		const p = new Proxy(function () {}, h);`
+		const p = new Proxy(function () {}, h);
+		const q = new Proxy(function () {}, new Proxy({}, { get: () => () => { throw "a trap" } }));`
 	for _, end := range []string{
+		"throw q", "return q", "return { q }", "await Promise.reject(q)", "Promise.reject(q); await sleep(2); return 1", "await new Promise(() => Promise.reject(q))",
+		"setTimeout(() => { throw q }, 0); await sleep(5); return 1", "queueMicrotask(() => { throw q }); await sleep(1); return 1", "await tools.s.t({ q })", "throw new AggregateError([q], 'x')",
 		"throw p", "throw new Proxy(new Error('x'), h)", "return p", "return { p }", "await Promise.reject(p)", "Promise.reject(p); await sleep(2); return 1",
 		"setTimeout(() => { throw p }, 0); await sleep(5); return 1", "queueMicrotask(() => { throw p }); await sleep(1); return 1",
 		"const e = new Error('x'); Object.defineProperty(e, 'stack', { get() { throw p } }); throw e", "const e = new Error('x'); e.cause = p; throw e",
@@ -156,5 +184,90 @@ func TestV8ThrownValues(t *testing.T) {
 		if strings.Contains(string(res.Value), "ESCAPED") || err != nil && strings.Contains(err.Error(), "ESCAPED") {
 			t.Errorf("%s: %s, %v", end, res.Value, err)
 		}
+	}
+}
+
+// TestV8NodeDoesNotLook: what a program throws or leaves rejected is told of by
+// the program's own realm, while the program runs. Node.js would look at it as
+// well, later and with its own hands: for how a rejection is to be reported, and
+// to draw an arrow into a stack.
+func TestV8NodeDoesNotLook(t *testing.T) {
+	t.Parallel()
+	rt := open(t, v8(t, autoclave.Config{Pool: oneWorker()}))
+	const left = "unhandled rejection: Error: left"
+	// Node asks whether a reason has a stack of its own.
+	const watched = `const watched = new Proxy(new Error("left"), { getOwnPropertyDescriptor(t, k) { if (k === "stack") { console.log("looked at"); tools.s.t({}) } return Reflect.getOwnPropertyDescriptor(t, k) } });`
+	const stack = `var e = new Error("left"); Object.defineProperty(e, "stack", { get() { return "" }, set(v) { console.log("written to: " + v) } });`
+	pid := execute(t, rt, "1", patient).Worker.PID
+	for _, c := range []struct {
+		source, value string
+		fails         bool
+		warning       string
+	}{
+		{source: `Promise.reject(new Error("left")); return 1`, value: "1", warning: left},
+		{source: `Promise.reject(new Error("left")); Promise.reject(1).catch(() => 1); return 1`, value: "1", warning: left},
+		{source: `const p = Promise.reject(new Error("left")); await sleep(2); p.catch(() => 1); return 1`, value: "1"},
+		{source: `for (let i = 0; i < 70; i++) Promise.reject(new Error("left")); return 1`, value: "1", warning: "more warnings"},
+		{source: `await new Promise(() => Promise.reject(new Error("left")))`, fails: true, warning: left},
+		{source: watched + "Promise.reject(watched); return 1", value: "1", warning: left},
+		{source: watched + "throw watched", fails: true},
+		{source: watched + "setTimeout(() => { throw watched }, 0); await sleep(5); return 1", value: "1", warning: "uncaught in a timer or microtask: Error: left"},
+		{source: stack + "throw e", fails: true},
+		{source: stack + "async () => { throw e }", fails: true},
+		{source: stack + "setTimeout(() => { throw e }, 0); await sleep(5); return 1", value: "1", warning: "uncaught in a timer or microtask: Error: left"},
+		{source: stack + "Promise.reject(e); return 1", value: "1", warning: left},
+	} {
+		res, err := rt.Execute(t.Context(), autoclave.Program{Source: c.source}, patient)
+		if (err != nil) != c.fails || string(res.Value) != c.value {
+			t.Errorf("%s\ngot %s, %v", c.source, res.Value, err)
+		}
+		if c.fails && !strings.Contains(res.Error.Message, "left") {
+			t.Errorf("%s\ngot %v", c.source, err)
+		}
+		if said := strings.Join(res.Warnings, "\n"); !strings.Contains(said, c.warning) || c.warning == "" && !c.fails && said != "" {
+			t.Errorf("%s\nwarns %q, want %q", c.source, said, c.warning)
+		}
+		if len(res.Logs) > 0 || len(res.Calls) > 0 {
+			t.Errorf("%s\nhad its values looked at: %.200v", c.source, res.Logs)
+		}
+		// What came after the end would be a violation in the next execution.
+		if next := execute(t, rt, "await sleep(20); 1", patient); next.Worker.PID != pid {
+			t.Fatalf("%s\ncost its worker", c.source)
+		}
+	}
+}
+
+// contextOf is where the isolate's text makes the program's context.
+var contextOf = regexp.MustCompile(`(?s)vm\.createContext\((.*?)\);`)
+
+// TestV8ContextCompilesNothing: the context itself refuses text and WebAssembly.
+// No program can try: the prelude takes away whatever would compile.
+func TestV8ContextCompilesNothing(t *testing.T) {
+	t.Parallel()
+	path := nodetest.Find(t).Path
+	source, err := os.ReadFile("internal/node/js/isolate.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := contextOf.Find(source)
+	if made == nil {
+		t.Fatal("the isolate's text makes no context")
+	}
+	const ways = `{
+		eval: () => eval("1"), indirect: () => (0, eval)("1"), Function: () => Function("return 1")(), async: () => (async () => 1).constructor("return 1"), generator: () => (function* () {}).constructor("return 1"),
+		module: () => new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])),
+	}`
+	script := "const vm = require('vm'); const context = " + string(made) + `
+		const ways = vm.runInContext(` + "`(" + ways + ")`" + `, context);
+		const said = {};
+		for (const name in ways) try { said[name] = "it did" + typeof ways[name]() } catch (e) { said[name] = e.name }
+		console.log(JSON.stringify(said))`
+	out, err := exec.CommandContext(t.Context(), path, "-e", script).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"eval":"EvalError","indirect":"EvalError","Function":"EvalError","async":"EvalError","generator":"EvalError","module":"CompileError"}`
+	if got := strings.TrimSpace(string(out)); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
 	}
 }
