@@ -421,14 +421,20 @@ func (x *execution) lose(err error) *Error {
 		return x.tooLarge(large)
 	}
 	x.retry = true
-	x.w.Kill("its pipe failed: " + err.Error())
+	// The end of the pipe is most often that of the process, and comes a little
+	// before it. What it died of is known only where nobody kills it once more.
+	late := time.AfterFunc(deathTime, func() { x.w.Kill("its pipe failed: " + err.Error()) })
 	<-x.w.Done()
+	late.Stop()
 	x.lost = err
 	if x.ending != nil {
 		return x.ending
 	}
 	return x.crashed(err)
 }
+
+// deathTime is how long a worker whose pipe has ended may take to be dead.
+const deathTime = 250 * time.Millisecond
 
 // crashed says how the worker died, and whose fault that was.
 func (x *execution) crashed(err error) *Error {

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/autoclave-run/autoclave"
 )
 
@@ -312,6 +314,7 @@ func TestV8LongToParse(t *testing.T) {
 		want   autoclave.Code
 	}{
 		{"wall", autoclave.Limits{Wall: 100 * time.Millisecond}, autoclave.Timeout},
+		{"cpu", autoclave.Limits{CPU: 200 * time.Millisecond, Wall: 30 * time.Second}, autoclave.CPULimit},
 		{"cancelled", autoclave.Limits{}, autoclave.Cancelled},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -330,4 +333,23 @@ func TestV8LongToParse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestV8LeavesNoZombies: in a host that is the first process of its container,
+// or a subreaper, the shaper of a worker that has ended is reaped. (With a
+// namespace of its own for each worker the kernel does it.)
+func TestV8LeavesNoZombies(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) }()
+	rt := open(t, v8(t, autoclave.Config{Pool: oneWorker(), Lockdown: autoclave.LockdownConfig{Off: true, Require: "none"}}))
+	pid := execute(t, rt, "1", patient).Worker.PID
+	shaper := shaperOf(t, pid)
+	kill(t, pid)
+	if next := execute(t, rt, "2", patient); string(next.Value) != "2" {
+		t.Errorf("the next execution has %s", next.Value)
+	}
+	awaitDeath(t, shaper)
+	awaitDeath(t, pid)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,7 +106,8 @@ var escapes = []struct{ name, source string }{
 		const p = import("x"); tryIt(p, "promise"); tryIt(p.constructor, "promise constructor"); tryIt(p.then, "then"); await caught("catch", () => p);
 		await caught("specifier", () => import({ toString() { throw new Error("mine") } })); await caught("symbol", () => import(Symbol())); await caught("attributes", () => import("x", { with: { type: "json" } })); await caught("bad attributes", () => import("x", { get with() { throw 1 } }));
 		let left = 1000; const deep = () => { try { deep() } catch { } if (left-- <= 0) return; const p = import("x"); tryIt(p, "deep import"); p.catch((e) => tryIt(e, "deep import rejected")) }; try { deep() } catch (e) { tryIt(e, "deep") } await sleep(5)`},
-	// Node would ask a reason that nobody handled for its stack, when all is over.
+	// Node would ask a reason that nobody handled for its stack, when all is over,
+	// where the thread lives that long.
 	{"rejections", `const reason = new Proxy(new Error("left"), { getOwnPropertyDescriptor(t, k) { if (k === "stack") { tryIt(this, "handler"); escaped.push("Node looked at a reason"); tools.s.t({}) } return Reflect.getOwnPropertyDescriptor(t, k) } });
 		Promise.reject(reason); (async () => { throw reason })(); new Promise((_, reject) => reject(reason)); Promise.reject(reason).catch(() => 1); const late = Promise.reject(reason); await sleep(2); late.catch(() => 1)`},
 	{"asynchronous stacks", `const look = async () => { await sleep(1); try { null.x } catch (e) { tryIt(e, "async"); return e.stack } }; const s = await look(); if (/node:|autoclave:|prelude/.test(s)) escaped.push("frames that are not the program's: " + s);
@@ -149,6 +151,10 @@ func TestV8Escapes(t *testing.T) {
 			}
 			if got := string(res.Value); !strings.HasPrefix(got, `"0 `) {
 				t.Errorf("got %s", got)
+			}
+			// It is told by whom the engine tells: the realm, or Node.
+			if want := "unhandled rejection: Error: left"; e.name == "rejections" && !slices.Contains(res.Warnings, want) {
+				t.Errorf("it warns %q, want %q: somebody else has heard of it", res.Warnings, want)
 			}
 			// What a program does when it has ended is met by the next one.
 			if next := execute(t, rt, "await sleep(20); 1", patient); next.Worker.PID != res.Worker.PID {

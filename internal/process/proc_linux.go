@@ -27,22 +27,59 @@ func awaitExit(pid int) bool {
 	}
 }
 
+// reapGroup reaps what a process that is gone has left in its group: where this
+// process is the first of its container, or a subreaper, the children of its
+// children are its own in the end. All of them have been killed.
+func reapGroup(pid int) {
+	for {
+		if _, err := unix.Wait4(-pid, nil, 0, nil); err != nil && !errors.Is(err, unix.EINTR) {
+			return // there are none
+		}
+	}
+}
+
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
 // CanMeasureCPU says whether CPUTime works on this platform.
 const CanMeasureCPU = true
 
 // CPUTime is what the process has computed so far, all its threads together,
-// to the microsecond; false where it is gone.
+// to the microsecond, and with it the process that it has parse for it; false
+// where it is gone.
 func (w *Worker) CPUTime() (time.Duration, bool) {
+	own, ok := cpuTime(w.proc.Pid)
+	if !ok || w.shaper == 0 {
+		return own, ok
+	}
+	// Until the worker has ended nobody reaps its shaper, so that its pid is
+	// no other process's.
+	more, ok := cpuTime(w.shaper)
+	return own + more, ok
+}
+
+func cpuTime(pid int) (time.Duration, bool) {
 	// The clock of another process: its pid, inverted, above the kind of the
 	// clock (CPUCLOCK_SCHED), as clock_getcpuclockid(3) forms it.
-	clock := int32(^uint32(w.proc.Pid)<<3 | 2)
+	clock := int32(^uint32(pid)<<3 | 2)
 	var ts unix.Timespec
 	if err := unix.ClockGettime(clock, &ts); err != nil {
 		return 0, false
 	}
 	return time.Duration(ts.Nano()), true
+}
+
+// onlyChild is the one process that the process has started; 0 where it has
+// none or several, or the kernel does not tell.
+func onlyChild(pid int) int {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return 0
+	}
+	child, err := strconv.Atoi(string(bytes.TrimSpace(raw)))
+	if err != nil {
+		return 0
+	}
+	return child
 }
 
 // Memory is the process's private resident memory, in bytes.

@@ -17,3 +17,9 @@ func (w *Worker) CPUTime() (time.Duration, bool) { return 0, false }
 
 // Memory is not to be had on this platform.
 func (w *Worker) Memory() (int64, bool) { return 0, false }
+
+// onlyChild is for the engine that is on Linux alone.
+func onlyChild(int) int { return 0 }
+
+// reapGroup is for the engine that is on Linux alone.
+func reapGroup(int) {}

@@ -46,6 +46,7 @@ type Worker struct {
 	engine        string
 	engineVersion string
 	report        lockdown.Report
+	shaper        int // the process that parses for it; 0: it has none
 
 	// Written by whoever has the lease.
 	generation uint64
@@ -85,6 +86,9 @@ func (w *Worker) wait() {
 		w.mu.Unlock()
 	}
 	state, err := w.proc.Wait()
+	if w.node {
+		reapGroup(w.proc.Pid)
+	}
 	w.mu.Lock()
 	w.exited = true
 	reason := w.killReason
@@ -274,6 +278,8 @@ func (w *Worker) hello(ctx context.Context) error {
 	verify := lockdown.Verify
 	if w.node {
 		verify = lockdown.VerifyExec
+		// Nothing of a program's has run in it yet: its one child is the shaper.
+		w.shaper = onlyChild(w.proc.Pid)
 	}
 	if w.report, err = verify(w.proc.Pid, report); err != nil {
 		return fmt.Errorf("verifying the worker's lockdown: %w", err)

@@ -80,16 +80,20 @@
 
   // --- The shaper, a process of our own that parses for us ---
   let sequence = 0;
-  let gone = false;
+  // gone ends this process, since nothing more can run in it. The host knows
+  // from what the shaper wrote whether it ran out of stack, which is the
+  // program's doing, or was killed, which is not.
+  function gone() {
+    parentPort.postMessage({ gone: true });
+    for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  }
   function readExactly(n) {
     const b = Buffer.allocUnsafe(n);
     for (let at = 0; at < n; ) {
       const got = readSync(shaperOut, b, at, n - at, null);
       if (got === 0) {
-        // It ran out of stack, which ends a process of Go's.
-        gone = true;
         unlock();
-        throw new Error("the shaper is gone");
+        gone();
       }
       at += got;
     }
@@ -609,8 +613,8 @@
   try {
     outcome = execute();
   } catch (e) {
-    if (!gone && !stopped()) throw e;
-    outcome = { error: { code: "SYNTAX_ERROR", message: "SyntaxError: the program is nested too deeply to be parsed" } };
+    if (!stopped()) throw e;
+    outcome = {};
   }
   const heap = v8.getHeapStatistics();
   const used = heap.used_heap_size + heap.external_memory;
@@ -619,7 +623,7 @@
     outcome.body = undefined;
     outcome.error = { code: "HEAP_LIMIT", message: `the program needs more memory than the limit of ${megabytes(heapLimit)}`, suggestion: "work on less data at a time, and keep only what the result needs" };
   }
-  const warned = gone || stopped() ? undefined : warnings(outcome);
+  const warned = stopped() ? undefined : warnings(outcome);
   // From here on nobody else may end the execution.
   if (Atomics.compareExchange(control, 1, 1, 2) === 1) {
     const spent = process.cpuUsage();
@@ -637,8 +641,8 @@
     }
     Atomics.store(control, 1, 4);
     // What was compiled on the way: whoever comes next begins with it.
-    if (workerData.wantCache && !gone) parentPort.postMessage({ cache: { prelude: script.createCachedData(), isolate: self.createCachedData() } });
-    parentPort.postMessage({ done: true, gone });
+    if (workerData.wantCache) parentPort.postMessage({ cache: { prelude: script.createCachedData(), isolate: self.createCachedData() } });
+    parentPort.postMessage({ done: true });
   }
   // It is used up. The thread ends.
 })

@@ -10,7 +10,9 @@
   // V8 finds out that its nursery is too small. This thread's is not changed.
   require("v8").setFlagsFromString("--min-semi-space-size=16");
   const maxFrame = boot.max_frame;
-  const exitProtocol = 71, exitPipe = 72;
+  // 2 is how a process of Go's ends that ran out of stack: the host then looks
+  // for its last words.
+  const exitProtocol = 71, exitPipe = 72, exitGo = 2;
 
   function fail(status, why) {
     try {
@@ -74,7 +76,7 @@
         progress();
       }
       // Without the shaper nothing more can run here, and none can be made.
-      if (m.gone) fail(exitPipe, "the process that parses programs is gone");
+      if (m.gone) fail(exitGo, "the process that parses programs is gone");
       if (m.done) finished(x);
     });
     worker.on("error", (e) => {
