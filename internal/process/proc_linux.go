@@ -45,16 +45,18 @@ const CanMeasureCPU = true
 
 // CPUTime is what the process has computed so far, all its threads together,
 // to the microsecond, and with it the process that it has parse for it; false
-// where it is gone.
+// where it is gone. Only whoever has the lease may call it.
 func (w *Worker) CPUTime() (time.Duration, bool) {
 	own, ok := cpuTime(w.proc.Pid)
 	if !ok || w.shaper == 0 {
 		return own, ok
 	}
-	// Until the worker has ended nobody reaps its shaper, so that its pid is
-	// no other process's.
-	more, ok := cpuTime(w.shaper)
-	return own + more, ok
+	// A worker that has been taken over can have its shaper end and be reaped.
+	// That must neither stop the clock nor set it back.
+	if more, there := cpuTime(w.shaper); there {
+		w.shaperCPU = max(w.shaperCPU, more)
+	}
+	return own + w.shaperCPU, true
 }
 
 func cpuTime(pid int) (time.Duration, bool) {

@@ -50,6 +50,7 @@ type Worker struct {
 
 	// Written by whoever has the lease.
 	generation uint64
+	shaperCPU  time.Duration // the most that was seen of its shaper's clock
 	catalog    string
 	nextHeap   int64
 	nextStack  int64
